@@ -1,0 +1,35 @@
+"""Generative zero-shot learning: models that imagine the features of classes they never saw.
+
+The names below are imported when they are first used: ``import zslearn`` stays fast and needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+__all__ = ["GenerativeZSL", "ZSLDataset", "__version__", "load_data"]
+
+if TYPE_CHECKING:
+    from zslearn.data.catalog import load_data
+    from zslearn.data.dataset import ZSLDataset
+    from zslearn.estimator import GenerativeZSL
+else:
+    _MODULES = {
+        "GenerativeZSL": "zslearn.estimator",
+        "ZSLDataset": "zslearn.data.dataset",
+        "load_data": "zslearn.data.catalog",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,98 @@
+"""The final classifier: linear scores of every class, from class means or from a trained softmax."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zslearn.losses.preservation import class_cross_entropy
+from zslearn.tensors import FeatureBatch, ScoreBatch
+from zslearn.training.loop import Loop, Rows
+from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
+from zslearn.training.streams import Streams
+
+_BATCH_SIZE = 256
+
+
+class LinearClassifier(nn.Module):
+    """Linear scores, ``x W^T + b``; each class's score depends on its own row of W and b alone.
+
+    Args:
+        weight: One row per class.
+        bias: One number per class.
+    """
+
+    def __init__(self, weight: Float[Tensor, "n_classes input_dim"], bias: Float[Tensor, " n_classes"]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(bias)
+
+    def forward(self, inputs: FeatureBatch) -> ScoreBatch:
+        """Return one score per class."""
+        return functional.linear(inputs, self.weight, self.bias)
+
+
+class _Softmax(nn.Module):
+    """A linear classifier in training."""
+
+    def __init__(self, input_dim: int, n_classes: int, device: torch.device) -> None:
+        super().__init__()
+        self.linear = LinearClassifier(
+            torch.zeros(n_classes, input_dim, device=device), torch.zeros(n_classes, device=device)
+        )
+
+    def loss(self, step: Step) -> Terms:
+        scores = self.linear(step.features)
+        return {"class": class_cross_entropy(scores, step.labels, temperature=1.0)}
+
+
+def gaussian_classifier(means: Float[Tensor, "n_classes input_dim"], variance: float) -> LinearClassifier:
+    """Score classes by Gaussian log-likelihood with one round covariance shared by all of them.
+
+    Up to what is the same for all classes, ``-|x - mean|^2 / (2 variance)`` is linear in ``x``.
+
+    Args:
+        means: The mean of each class: of real samples for seen, of synthetic ones for unseen classes.
+        variance: The common variance of every dimension, > 0.
+    """
+    return LinearClassifier(means / variance, -means.square().sum(dim=1) / (2.0 * variance))
+
+
+def train_softmax(
+    inputs: Float[Tensor, "n_rows input_dim"],
+    labels: Tensor,
+    n_classes: int,
+    streams: Streams,
+    *,
+    epochs: int,
+    learning_rate: float,
+    weight_decay: float,
+) -> LinearClassifier:
+    """Train a softmax classifier, from zero, by the common loop.
+
+    Args:
+        inputs: Real seen and synthetic unseen samples.
+        labels: The class id of each row, ``[n_rows]``.
+        n_classes: Number of classes.
+        streams: Draws the batches.
+        epochs: How often each row is seen on average.
+        learning_rate: Adam's first step size; it falls to 0 along half a cosine.
+        weight_decay: Decoupled weight decay.
+    """
+    softmax = _Softmax(inputs.shape[1], n_classes, inputs.device)
+    phase = Phase(
+        name="classifier",
+        trains=("linear",),
+        loss=softmax.loss,
+        learning_rate=learning_rate,
+        betas=(0.9, 0.999),
+        weight_decay=weight_decay,
+        cosine=True,
+    )
+    n_steps = max(1, epochs * inputs.shape[0] // _BATCH_SIZE)
+    stage = Stage(name="classifier", phases=(phase,), n_steps=n_steps, batch_size=_BATCH_SIZE)
+    no_semantics = torch.zeros(n_classes, 0, device=inputs.device)
+    Loop(softmax, Plan((stage,)), Rows(inputs, labels, no_semantics), streams).run()
+    return softmax.linear

@@ -1,0 +1,179 @@
+"""The closed-form references that every run is read against, treated like the model itself.
+
+For each, the setting is chosen in the rehearsals by the mean AUSUC over folds, the offset of the
+label-shift correction there too, then it is solved on the whole training view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from zslearn.classifiers.calibration import choose_offset_on_curves
+from zslearn.classifiers.closed_form import (
+    ESZSL,
+    ClosedForm,
+    FittedClosedForm,
+    KernelRidgePrototypes,
+    Projected,
+    RidgeCosine,
+)
+from zslearn.classifiers.moments import TrainingMoments
+from zslearn.data.dataset import TestView, TrainingView
+from zslearn.data.splits import RehearsalFold
+from zslearn.errors import ConfigError
+from zslearn.evaluation.metrics import Metrics, SeenUnseenCurve, seen_unseen_curve
+from zslearn.shapes import Features, Scores
+
+REFERENCES: Mapping[str, tuple[ClosedForm, ...]] = MappingProxyType(
+    {
+        "eszsl": ESZSL.grid(),
+        "ridge-cosine": RidgeCosine.grid(),
+        "kernel-ridge-cosine": KernelRidgePrototypes.grid("cosine"),
+        "kernel-ridge-gaussian": KernelRidgePrototypes.grid("gaussian"),
+    }
+)
+"""The settings of every reference among which a rehearsal chooses."""
+DEFAULTS: Mapping[str, ClosedForm] = MappingProxyType(
+    {
+        "eszsl": ESZSL(),
+        "ridge-cosine": RidgeCosine(),
+        "kernel-ridge-cosine": KernelRidgePrototypes(scoring="cosine"),
+        "kernel-ridge-gaussian": KernelRidgePrototypes(scoring="gaussian"),
+    }
+)
+"""What is taken where no rehearsal is possible."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChosenReference:
+    """A reference with the setting that the rehearsal chose, solved on the whole training view."""
+
+    settings: ClosedForm
+    """The chosen setting."""
+    fitted: FittedClosedForm
+    """It, solved."""
+    offset: float | None
+    """What to subtract from scores of seen classes; None where there was no rehearsal."""
+    rehearsal: tuple[Metrics, ...]
+    """The measures of the chosen setting on each fold, at `offset`; empty without rehearsal."""
+    n_candidates: int
+    """How many settings were compared; 1 without rehearsal."""
+
+    def scores(self, features: Features) -> Scores:
+        """Score every class, without correction; larger is better."""
+        return self.fitted.scores(features)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was chosen on what, as records hold it."""
+        return {
+            "settings": asdict(self.settings),  # type: ignore[call-overload]
+            "offset": self.offset,
+            "n_candidates": self.n_candidates,
+            "rehearsal": [metrics.as_dict() for metrics in self.rehearsal],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    settings: ClosedForm
+    offset: float | None
+    rehearsal: tuple[Metrics, ...]
+    n_candidates: int
+
+
+def run_references(
+    view: TrainingView,
+    folds: Sequence[RehearsalFold],
+    *,
+    candidates: Mapping[str, Sequence[ClosedForm]] = REFERENCES,
+) -> dict[str, ChosenReference]:
+    """Choose, correct and solve every reference.
+
+    Args:
+        view: What the final references are solved on.
+        folds: The rehearsals of the same view. Where there is none (fewer than 12 seen classes), the
+            first candidate of each, or its entry in `DEFAULTS` if that is among the candidates, is
+            taken and not corrected.
+        candidates: The settings to choose from, by the reference's name.
+
+    Returns:
+        The references by name, in the order of `candidates`.
+
+    Raises:
+        ConfigError: If a reference has no candidate.
+    """
+    for name, settings in candidates.items():
+        if not settings:
+            raise ConfigError(f"the reference {name!r} has no setting to choose from")
+    choices = _rehearse(folds, candidates) if folds else _take_defaults(candidates)
+    moments = TrainingMoments.of(view)
+    return {
+        name: ChosenReference(
+            settings=choice.settings,
+            fitted=choice.settings.fit(view, moments),
+            offset=choice.offset,
+            rehearsal=choice.rehearsal,
+            n_candidates=choice.n_candidates,
+        )
+        for name, choice in choices.items()
+    }
+
+
+def _take_defaults(candidates: Mapping[str, Sequence[ClosedForm]]) -> dict[str, _Choice]:
+    defaults = {
+        name: DEFAULTS[name] if DEFAULTS.get(name) in settings else settings[0] for name, settings in candidates.items()
+    }
+    return {
+        name: _Choice(settings=settings, offset=None, rehearsal=(), n_candidates=1)
+        for name, settings in defaults.items()
+    }
+
+
+def _rehearse(folds: Sequence[RehearsalFold], candidates: Mapping[str, Sequence[ClosedForm]]) -> dict[str, _Choice]:
+    curves = [_curves_of_fold(fold, candidates) for fold in folds]
+    return {
+        name: _choose(settings, [curves_of_fold[name] for curves_of_fold in curves])
+        for name, settings in candidates.items()
+    }
+
+
+def _curves_of_fold(
+    fold: RehearsalFold, candidates: Mapping[str, Sequence[ClosedForm]]
+) -> dict[str, list[SeenUnseenCurve]]:
+    """Return the curve of every setting of every reference; scores are not kept."""
+    training, test = fold.training, fold.test
+    moments = TrainingMoments.of(training)
+    shared: dict[object, Projected] = {}
+    return {
+        name: [_curve(settings.fit(training, moments), test, shared) for settings in grid]
+        for name, grid in candidates.items()
+    }
+
+
+def _curve(fitted: FittedClosedForm, test: TestView, shared: dict[object, Projected]) -> SeenUnseenCurve:
+    if fitted.projection is fitted:
+        scores = fitted.scores(test.features)
+    else:
+        if fitted.projection not in shared:
+            shared[fitted.projection] = fitted.project(test.features)
+        scores = fitted.score_projected(shared[fitted.projection])
+    return seen_unseen_curve(scores, test.labels, test.seen_ids, test.unseen_ids)
+
+
+def _choose(settings: Sequence[ClosedForm], curves: Sequence[Sequence[SeenUnseenCurve]]) -> _Choice:
+    """Choose by the mean AUSUC over folds, the first among equals; `curves` is indexed fold, setting."""
+    areas = np.array([[curve.area for curve in curves_of_fold] for curves_of_fold in curves])
+    best = int(np.argmax(areas.mean(axis=0)))
+    curves_of_best = [curves_of_fold[best] for curves_of_fold in curves]
+    offset = choose_offset_on_curves(curves_of_best).offset
+    return _Choice(
+        settings=settings[best],
+        offset=offset,
+        rehearsal=tuple(curve.metrics_at(offset) for curve in curves_of_best),
+        n_candidates=len(settings),
+    )

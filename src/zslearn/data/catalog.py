@@ -1,0 +1,120 @@
+"""Data sets by name or folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from zslearn.data.dataset import ZSLDataset
+from zslearn.data.splits import class_split
+from zslearn.data.xlsa17 import read_xlsa17
+from zslearn.errors import ConfigError, DataError, UnknownNameError, unknown_name
+
+BUILT_IN = "glyphs"
+"""The data set that comes with the package."""
+
+
+def load_data(
+    source: str | Path = BUILT_IN,
+    *,
+    features: str | Path | None = None,
+    semantics: str | Path | None = None,
+    split: str | int = "official",
+) -> ZSLDataset:
+    """Load a data set.
+
+    Args:
+        source: ``"glyphs"``, the path of a folder in the layout of Xian et al., or the name of such
+            a folder in `data_folder` (upper and lower case alike).
+        features: The feature file. None: the one file of the folder that holds features.
+        semantics: The split file to use, such as ``"sent_splits.mat"``. None: ``att_splits.mat``.
+        split: ``"official"``, or the number (0 or more) of a seeded class split.
+
+    Raises:
+        UnknownNameError: If `source` is nothing of these.
+        DataError: If the files are missing, damaged or do not fit together.
+        ConfigError: If `split` is neither, or files are named for the built-in data.
+    """
+    number = _split_number(split)
+    dataset = _load(source, features, semantics)
+    return dataset if number is None else class_split(dataset, number)
+
+
+def known_data() -> dict[str, str]:
+    """Return where each data set lies that can be loaded by name: a path or ``"built in"``."""
+    return {BUILT_IN: "built in", **{name: str(path) for name, path in _installed().items()}}
+
+
+def data_folder() -> Path:
+    """Return the folder in which names are looked up.
+
+    It is ``$ZSLEARN_DATA``, or else ``zslearn`` in the platform's user data folder.
+    """
+    chosen = os.environ.get("ZSLEARN_DATA")
+    if chosen:
+        return Path(chosen).expanduser()
+    home = Path.home()
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "zslearn"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "zslearn"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "zslearn"
+
+
+def _load(source: str | Path, features: str | Path | None, semantics: str | Path | None) -> ZSLDataset:
+    name = str(source)
+    if name.lower() == BUILT_IN:
+        if features is not None or semantics is not None:
+            raise ConfigError(
+                "the built-in data have features and semantics of their own",
+                expected="no feature or semantics file",
+                received=str(semantics if features is None else features),
+                remedy="Name a data set or a folder that the file belongs to.",
+            )
+        from zslearn.data.glyphs import load_glyphs
+
+        return load_glyphs()
+    return read_xlsa17(_find(name), features, semantics)
+
+
+def _find(name: str) -> Path:
+    if name and Path(name).is_dir():
+        return Path(name)
+    if name and Path(name).is_file():
+        raise DataError(
+            f"{name} is a file",
+            expected="the folder of a data set",
+            received="a file",
+            remedy="Give its folder, and the file as the features.",
+        )
+    installed = _installed()
+    matching = [path for known, path in installed.items() if known.lower() == name.lower()]
+    if not matching:
+        error = unknown_name("data set", name, [BUILT_IN, *installed])
+        looked = f"Looked for a folder of that name here and in {data_folder()} (set ZSLEARN_DATA to change it)."
+        raise UnknownNameError(error.what, remedy=f"{error.remedy} {looked}")
+    return installed.get(name, matching[0])
+
+
+def _installed() -> dict[str, Path]:
+    """Return the folders in the data folder that hold a split file."""
+    folder = data_folder()
+    if not folder.is_dir():
+        return {}
+    return {path.name: path for path in sorted(folder.iterdir()) if any(path.glob("*_splits.mat"))}
+
+
+def _split_number(split: str | int) -> int | None:
+    """Return the number of a class split, or None for the official one."""
+    text = str(split).strip()
+    if text == "official":
+        return None
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise ConfigError(
+        "there is no such split",
+        expected="official or a whole number from 0",
+        received=repr(split),
+        remedy="Use official, 0-4 for development, 5-9 for closing measurements.",
+    )

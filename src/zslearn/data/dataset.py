@@ -1,0 +1,324 @@
+"""Data sets for zero-shot learning, and the two views of them that may be handed out.
+
+Training code receives a `TrainingView`, which has no field for a test row. Only the protocol opens
+the `TestView`, once, for the closing measurement. All three are frozen values, checked when made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zslearn.data.checks import (
+    check_class_names,
+    check_features,
+    check_ids,
+    check_labels,
+    check_partition,
+    check_seen_rows,
+    check_semantics,
+    listed,
+    read_only,
+    row_chunks,
+)
+from zslearn.errors import DataError
+from zslearn.shapes import Features, Ids, Labels, Semantics
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingView:
+    """All that a model may ever see: rows of seen classes, and semantics of every class.
+
+    Raises:
+        DataError: When made of parts that do not fit together.
+    """
+
+    name: str
+    """The name of the data set."""
+    features: Features
+    """[n_rows, feature_dim] float32, finite."""
+    labels: Labels
+    """[n_rows] class ids, all of them seen; every seen class has a row."""
+    semantics: Semantics
+    """[n_classes, semantic_dim] float64 as given, not normalised; the row is the class id."""
+    class_names: tuple[str, ...]
+    """[n_classes] distinct names."""
+    seen_ids: Ids
+    """Sorted ids of the classes with training rows."""
+    unseen_ids: Ids
+    """Sorted ids of all other classes."""
+    groups: Labels | None = None
+    """[n_rows] rows with the same number stay together when samples are held out."""
+    rehearsal_groups: tuple[int, ...] = ()
+    """Groups held out of rehearsal training; empty: drawn at random."""
+    image_shape: tuple[int, int] | None = None
+    """Height and width, where a row of features is a grey image."""
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together."""
+        features = _float32(check_features(self.features))
+        _check_shared(self, features)
+        check_seen_rows(self.labels, self.seen_ids, self.class_names)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TestView:
+    """Rows for a measurement, of seen and of unseen classes.
+
+    Raises:
+        DataError: When made of parts that do not fit together.
+    """
+
+    __test__ = False
+
+    features: Features
+    """[n_rows, feature_dim] float32, finite."""
+    labels: Labels
+    """[n_rows] class ids, seen or unseen."""
+    seen_ids: Ids
+    """Sorted ids of the classes that training had rows of."""
+    unseen_ids: Ids
+    """Sorted ids of all other classes."""
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together."""
+        features = _float32(check_features(self.features))
+        n_classes = len(self.seen_ids) + len(self.unseen_ids)
+        seen_ids, unseen_ids = check_partition(self.seen_ids, self.unseen_ids, n_classes=n_classes)
+        labels = check_labels(self.labels, n_rows=len(features), n_classes=n_classes)
+        _store(self, features=features, labels=labels, seen_ids=seen_ids, unseen_ids=unseen_ids)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ZSLDataset:
+    """A complete data set: all rows, semantics of all classes, and who belongs to which part.
+
+    Every class is seen or unseen. A row belongs to at most one of the three parts; rows in none of
+    them are never used. Arrays are kept as read-only views; memory-mapped features stay mapped.
+
+    Raises:
+        DataError: When made of parts that do not fit together.
+    """
+
+    name: str
+    """What the data set is called in records and tables."""
+    features: Features
+    """[n_rows, feature_dim] float32 (or float16), finite."""
+    labels: Labels
+    """[n_rows] class ids."""
+    semantics: Semantics
+    """[n_classes, semantic_dim] float64 as given, not normalised; the row is the class id."""
+    class_names: tuple[str, ...]
+    """[n_classes] distinct names."""
+    seen_ids: Ids
+    """Sorted ids of the classes with training rows."""
+    unseen_ids: Ids
+    """Sorted ids of all other classes."""
+    train_rows: Ids
+    """Sorted numbers of the rows to train on, all of seen classes."""
+    test_seen_rows: Ids
+    """Sorted numbers of held-out rows of seen classes; may be empty."""
+    test_unseen_rows: Ids
+    """Sorted numbers of rows of unseen classes; may be empty."""
+    groups: Labels | None = None
+    """[n_rows] rows with the same number stay together when samples are held out."""
+    rehearsal_groups: tuple[int, ...] = ()
+    """Groups held out of rehearsal training; empty: drawn at random."""
+    heldout_groups: tuple[int, ...] = ()
+    """Groups whose rows of seen classes are test rows in every split; empty: drawn at random."""
+    image_shape: tuple[int, int] | None = None
+    """Height and width, where a row of features is a grey image."""
+    split: str = "official"
+    """``"official"``, or the number of a seeded class split."""
+    source: str = ""
+    """Where the data come from, in one line."""
+    warnings: tuple[str, ...] = ()
+    """What a user should know before trusting results."""
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together."""
+        _check_shared(self, check_features(self.features))
+        rows = {
+            name: np.sort(check_ids(getattr(self, name), bound=len(self.features), what=f"{name}"))
+            for name in ("train_rows", "test_seen_rows", "test_unseen_rows")
+        }
+        _check_disjoint(rows)
+        _store(self, **{name: read_only(part) for name, part in rows.items()})
+        check_seen_rows(self.labels[self.train_rows], self.seen_ids, self.class_names)
+        self._check_test_side("test_seen_rows", self.seen_ids)
+        self._check_test_side("test_unseen_rows", self.unseen_ids)
+        _store(
+            self,
+            heldout_groups=tuple(int(group) for group in self.heldout_groups),
+            warnings=tuple(self.warnings),
+        )
+
+    @property
+    def n_classes(self) -> int:
+        """The number of classes, seen and unseen."""
+        return len(self.class_names)
+
+    def training(self) -> TrainingView:
+        """Return a copy of all that a model may see."""
+        rows = self.train_rows
+        return TrainingView(
+            name=self.name,
+            features=self.features[rows],
+            labels=self.labels[rows],
+            semantics=self.semantics,
+            class_names=self.class_names,
+            seen_ids=self.seen_ids,
+            unseen_ids=self.unseen_ids,
+            groups=None if self.groups is None else self.groups[rows],
+            rehearsal_groups=self.rehearsal_groups,
+            image_shape=self.image_shape,
+        )
+
+    def test(self) -> TestView:
+        """Return a copy of the test rows, seen ones first; for closing measurements only."""
+        rows = np.concatenate([self.test_seen_rows, self.test_unseen_rows])
+        return TestView(
+            features=self.features[rows],
+            labels=self.labels[rows],
+            seen_ids=self.seen_ids,
+            unseen_ids=self.unseen_ids,
+        )
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 over features, labels, semantics and the rows of each part, as 64 hex digits.
+
+        Independent of the machine's byte order; read in chunks, so memory maps stay small.
+        """
+        digest = hashlib.sha256()
+        for part in (
+            self.features,
+            self.labels,
+            self.semantics,
+            self.train_rows,
+            self.test_seen_rows,
+            self.test_unseen_rows,
+        ):
+            _update(digest, part)
+        return digest.hexdigest()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what can be said about the data set, ready for JSON.
+
+        Nothing in it is computed from features of test rows, except the checksum.
+        """
+        n_per_class = np.bincount(self.labels[self.train_rows], minlength=self.n_classes)[self.seen_ids]
+        return {
+            "name": self.name,
+            "source": self.source,
+            "split": self.split,
+            "n_rows": len(self.labels),
+            "feature_dim": self.features.shape[1],
+            "non_negative": self._is_non_negative(),
+            "image_shape": None if self.image_shape is None else list(self.image_shape),
+            "n_classes": self.n_classes,
+            "n_seen": len(self.seen_ids),
+            "n_unseen": len(self.unseen_ids),
+            "semantic_dim": self.semantics.shape[1],
+            "n_train": len(self.train_rows),
+            "n_test_seen": len(self.test_seen_rows),
+            "n_test_unseen": len(self.test_unseen_rows),
+            "train_rows_per_class": [int(n_per_class.min()), int(n_per_class.max())],
+            "n_groups": None if self.groups is None else len(np.unique(self.groups)),
+            "seen": [self.class_names[i] for i in self.seen_ids],
+            "unseen": [self.class_names[i] for i in self.unseen_ids],
+            "checksum": self.checksum,
+            "warnings": list(self.warnings),
+        }
+
+    def _is_non_negative(self) -> bool:
+        chunks = row_chunks(len(self.train_rows), self.features.shape[1] * self.features.itemsize)
+        return all(bool((self.features[self.train_rows[rows]] >= 0).all()) for rows in chunks)
+
+    def _check_test_side(self, part: str, side_ids: Ids) -> None:
+        strange = np.setdiff1d(self.labels[getattr(self, part)], side_ids)
+        if strange.size:
+            right, wrong = ("seen", "unseen") if part == "test_seen_rows" else ("unseen", "seen")
+            raise DataError(
+                f"{part} hold rows of {wrong} classes",
+                expected=f"rows of {right} classes only",
+                received=f"rows of {listed([self.class_names[i] for i in strange])}",
+                remedy=f"Move them to the {wrong} test rows.",
+            )
+
+
+def _check_shared(target: TrainingView | ZSLDataset, features: Features) -> None:
+    """Check and store the fields that a data set and its training view have in common."""
+    names = check_class_names(target.class_names)
+    semantics = check_semantics(target.semantics, class_names=names)
+    seen_ids, unseen_ids = check_partition(target.seen_ids, target.unseen_ids, n_classes=len(names))
+    labels = check_labels(target.labels, n_rows=len(features), n_classes=len(names))
+    groups = target.groups
+    if groups is not None:
+        groups = check_ids(groups, bound=None, what="groups")
+        if len(groups) != len(features):
+            raise DataError(
+                "groups and features do not match",
+                expected=f"one group for each of the {len(features)} rows of features",
+                received=f"{len(groups)} groups",
+                remedy="Number the group of every row, or give no groups.",
+            )
+    _check_image_shape(target.image_shape, features.shape[1])
+    _store(
+        target,
+        features=features,
+        labels=labels,
+        semantics=semantics,
+        class_names=names,
+        seen_ids=seen_ids,
+        unseen_ids=unseen_ids,
+        groups=groups,
+        rehearsal_groups=tuple(int(group) for group in target.rehearsal_groups),
+    )
+
+
+def _check_image_shape(image_shape: Sequence[int] | None, feature_dim: int) -> None:
+    if image_shape is not None and (len(image_shape) != 2 or image_shape[0] * image_shape[1] != feature_dim):
+        raise DataError(
+            "image shape and features do not match",
+            expected=f"height x width = {feature_dim}, the number of features",
+            received=" x ".join(str(side) for side in image_shape),
+            remedy="Give the height and width of the images, or no image shape.",
+        )
+
+
+def _check_disjoint(rows: dict[str, Ids]) -> None:
+    everything = np.sort(np.concatenate(list(rows.values())))
+    twice = np.unique(everything[1:][everything[1:] == everything[:-1]])
+    if not twice.size:
+        return
+    parts = [name for name, part in rows.items() if np.isin(twice[0], part)]
+    raise DataError(
+        "there are rows that are used twice",
+        expected="every row at most once in at most one of train_rows, test_seen_rows and test_unseen_rows",
+        received=f"{len(twice)} such rows, row {twice[0]} in {' and '.join(parts)}",
+        remedy="Keep each row in one part: results on rows that were trained on mean nothing.",
+    )
+
+
+def _float32(features: Features) -> Features:
+    return features if features.dtype == np.float32 else read_only(features.astype(np.float32))
+
+
+def _store(target: object, **fields: object) -> None:
+    """Set checked fields of a frozen value while it is being made."""
+    for name, value in fields.items():
+        object.__setattr__(target, name, value)
+
+
+def _update(digest: Any, array: NDArray[Any]) -> None:
+    little = array.dtype.newbyteorder("<")
+    digest.update(f"{little.str}{array.shape}".encode())
+    row_bytes = array.itemsize * int(np.prod(array.shape[1:]))
+    for rows in row_chunks(len(array), row_bytes):
+        digest.update(np.ascontiguousarray(array[rows], dtype=little))

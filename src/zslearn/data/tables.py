@@ -1,0 +1,93 @@
+"""Plain feature matrices from files, for prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zslearn.data.checks import check_features, listed
+from zslearn.data.matfile import read_mat
+from zslearn.errors import DataError, ZslearnError
+from zslearn.shapes import Features
+
+
+def read_features(path: str | Path) -> Features:
+    """Read a feature matrix; nothing in the file is ever executed.
+
+    ``.npy`` holds [n_rows, feature_dim] and stays memory-mapped; ``.npz`` the same under the key
+    ``features``; ``.mat`` the variable ``features`` with one *column* per sample, as in the layout of
+    Xian et al.
+
+    Returns:
+        [n_rows, feature_dim] float32 (or float16), finite.
+
+    Raises:
+        DataError: If the file is missing, damaged, of another kind, or holds no feature matrix.
+        MissingExtraError: If it is an HDF5 .mat file and h5py is not installed.
+    """
+    path = Path(path)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"{path.name} is of an unknown kind",
+            expected=f"a file ending in {', '.join(_READERS)}",
+            received=f"the ending {path.suffix!r}",
+            remedy="Save the features with numpy.save, one row per sample.",
+        )
+    if not path.is_file():
+        raise DataError(
+            f"there is no file {path}",
+            expected="a file with features",
+            received="a folder" if path.is_dir() else "nothing of that name",
+            remedy="Check the path.",
+        )
+    return check_features(reader(path), what=f"features in {path.name}")
+
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    return _loaded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _read_npz(path: Path) -> NDArray[Any]:
+    def load() -> NDArray[Any]:
+        with np.load(path, allow_pickle=False) as archive:
+            if "features" not in archive:
+                raise DataError(
+                    f"{path.name} lacks features",
+                    expected="an array under the key features",
+                    received=listed(archive.files) or "no array",
+                    remedy="Save it with numpy.savez(file, features=...).",
+                )
+            return np.asarray(archive["features"])
+
+    return _loaded(path, load)
+
+
+def _read_mat(path: Path) -> NDArray[Any]:
+    return read_mat(path, ("features",))["features"].T
+
+
+def _loaded(path: Path, load: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    try:
+        return load()
+    except ZslearnError:
+        raise
+    # numpy meets damaged bytes with errors of many types (value, zip, zlib, end of file, memory ...).
+    except Exception as error:
+        raise DataError(
+            f"{path.name} cannot be read",
+            expected=f"a complete {path.suffix} file with numbers and without pickled objects",
+            received=f"{type(error).__name__}: {error}",
+            remedy="Write it again with numpy.",
+        ) from error
+
+
+_READERS: dict[str, Callable[[Path], NDArray[Any]]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".mat": _read_mat,
+}

@@ -1,0 +1,95 @@
+"""Every error that zslearn raises on purpose; each message carries its remedy."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class ZslearnError(Exception):
+    """Something is wrong that the user can put right.
+
+    Args:
+        what: What is wrong, in one clause.
+        expected: What would have been right.
+        received: What came instead.
+        remedy: What to do, as a sentence.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: str | None = None,
+        received: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        facts = [f"{name} {value}" for name, value in (("expected", expected), ("received", received)) if value]
+        message = what + (f" ({'; '.join(facts)})" if facts else "") + "."
+        super().__init__(f"{message} {remedy}" if remedy else message)
+        self.what = what
+        self.expected = expected
+        self.received = received
+        self.remedy = remedy
+
+
+class DataError(ZslearnError, ValueError):
+    """Features, labels, semantics or the files that hold them are not usable."""
+
+
+class ConfigError(ZslearnError, ValueError):
+    """A setting has a wrong name, type or range, or contradicts another."""
+
+
+class UnknownNameError(ZslearnError, LookupError):
+    """A name stands for nothing that zslearn knows."""
+
+
+class MissingExtraError(ZslearnError, ImportError):
+    """A part of zslearn was asked for whose optional packages are not installed."""
+
+
+class RunFolderError(ZslearnError, OSError):
+    """A run folder is missing, foreign, damaged, unfinished or in the way."""
+
+    # OSError's own __str__ would print its (empty) errno fields.
+    __str__ = Exception.__str__
+
+
+class TrainingError(ZslearnError, RuntimeError):
+    """Training stopped because its numbers can no longer be trusted."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Build the error for an unknown name, with the nearest known names as its remedy.
+
+    Args:
+        kind: What the name should have named, such as ``"model"``.
+        name: The name that came.
+        known: All names that would have been right.
+    """
+    names = sorted(known)
+    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    remedy = f"Did you mean {' or '.join(nearest)}?" if nearest else f"Known: {', '.join(names) or 'none'}."
+    return UnknownNameError(f"there is no {kind} called {name!r}", remedy=remedy)
+
+
+def require_extra(module: str, extra: str) -> ModuleType:
+    """Import an optional package.
+
+    Args:
+        module: The module to import.
+        extra: The extra of zslearn that installs it.
+
+    Raises:
+        MissingExtraError: If it is not installed; the message names the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"the package {module!r} is not installed",
+            remedy=f"Install it with: python -m pip install 'zslearn[{extra}]'",
+        ) from error

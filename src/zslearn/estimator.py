@@ -1,0 +1,443 @@
+"""The scikit-learn estimator: learn from seen classes, recognise classes without a single example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+
+from zslearn import __version__
+from zslearn.classifiers.calibration import correct
+from zslearn.data.dataset import TrainingView
+from zslearn.data.splits import RehearsalFold, rehearsal_folds
+from zslearn.devices import resolve_device
+from zslearn.errors import DataError, unknown_name
+from zslearn.evaluation.metrics import Metrics, per_class_accuracy
+from zslearn.model_files import read_model, write_model
+from zslearn.models import model_entry
+from zslearn.recogniser import Recogniser, fit_recogniser
+from zslearn.rehearsal import Rehearsal, Scorer, rehearse
+from zslearn.shapes import Features, Ids, Scores, Semantics
+from zslearn.training.loop import Progress
+from zslearn.training.streams import derive_seed
+
+Candidates = Literal["all", "seen", "unseen"]
+N_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class FitProgress:
+    """Where a fit stands: the last of its parts is the final training, those before it are the rehearsal's."""
+
+    part: int
+    n_parts: int
+    training: Progress
+
+
+class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Generative zero-shot learning behind ``fit`` and ``predict``.
+
+    Args:
+        model: Name of a generative model; ``zslearn show models`` lists them.
+        settings: The model's settings that differ from its defaults.
+        rehearse: Whether to choose among the model's alternatives, and the label-shift correction and the temperature,
+            in a rehearsal on seen classes, which costs three more trainings for each alternative. Without it the
+            first alternative is taken and nothing is corrected.
+        seed: Decides every random number; same seed, same bits on the same machine and versions.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Attributes:
+        classes_: All class names, in the order of the semantics, ``[n_classes]``.
+        seen_classes_: Those with training samples.
+        unseen_classes_: Those without.
+        recogniser_: The trained model and its classifier.
+        rehearsal_: What the rehearsal chose; None where there was none (fewer than 12 seen classes).
+        n_features_in_: Size of a sample.
+
+    Example:
+        >>> import zslearn
+        >>> data = zslearn.load_data("glyphs").training()
+        >>> estimator = zslearn.GenerativeZSL(settings={"n_updates": 5}, rehearse=False)
+        >>> names = np.array(data.class_names)
+        >>> semantics = dict(zip(names, data.semantics))
+        >>> estimator.fit(data.features, names[data.labels], semantics=semantics).unseen_classes_.size
+        8
+    """
+
+    def __init__(
+        self,
+        model: str = "skd",
+        *,
+        settings: Mapping[str, Any] | None = None,
+        rehearse: bool = True,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.rehearse = rehearse
+        self.seed = seed
+        self.device = device
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        semantics: Any,
+        unseen_classes: Sequence[Any] | None = None,
+        classes: Sequence[Any] | None = None,
+    ) -> GenerativeZSL:
+        """Learn from samples of seen classes and the semantics of all classes.
+
+        Args:
+            X: Features, ``[n_rows, feature_dim]``, numpy or torch, finite.
+            y: The class name of every row, ``[n_rows]``: texts or whole numbers.
+            semantics: A mapping from class name to vector, a data frame indexed by class name, or an array
+                ``[n_classes, semantic_dim]`` with ``classes`` beside it.
+            unseen_classes: Which classes to expect without samples; by default all with semantics and no label in
+                ``y``. Other classes without samples are left out.
+            classes: The names of the rows of a semantics array.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            DataError: If the data do not fit together; the message says how.
+            ConfigError: If a setting has a wrong value.
+            TrainingError: If training diverges.
+        """
+        self.torch_ = isinstance(X, torch.Tensor)
+        view = _training_view(X, y, *_class_table(semantics, classes), unseen_classes)
+        return self.fit_view(view)
+
+    def fit_view(self, view: TrainingView, on_progress: Callable[[FitProgress], None] | None = None) -> GenerativeZSL:
+        """Learn from a checked training view.
+
+        Args:
+            view: All that training may see.
+            on_progress: Told how training goes.
+        """
+        device = resolve_device(self.device)
+        folds, alternatives = self.folds(view), self._alternatives(view)
+        n_rehearsed = len(folds) * len(alternatives)
+
+        def train(part: int, alternative: int, part_view: TrainingView, seed: int) -> Recogniser:
+            def report(progress: Progress) -> None:
+                if on_progress is not None:
+                    on_progress(FitProgress(part, n_rehearsed + 1, progress))
+
+            settings = alternatives[alternative]
+            return fit_recogniser(part_view, self.model, settings, seed=seed, device=device, on_progress=report)
+
+        def train_fold(alternative: int, fold: int, fold_view: TrainingView) -> Scorer:
+            seed = derive_seed(self.seed, f"fold {fold}")
+            return train(alternative * len(folds) + fold, alternative, fold_view, seed).scores
+
+        self.rehearsal_ = rehearse(folds, train_fold, n_alternatives=len(alternatives))
+        self.alternatives_ = alternatives
+        chosen = 0 if self.rehearsal_ is None else self.rehearsal_.chosen
+        self.recogniser_ = train(n_rehearsed, chosen, view, self.seed)
+        self._learn_classes(view.class_names, view.seen_ids, view.semantics)
+        self.image_shape_ = view.image_shape
+        self.n_features_in_ = view.features.shape[1]
+        return self
+
+    def _alternatives(self, view: TrainingView) -> tuple[Mapping[str, Any], ...]:
+        """The different settings to choose among, the user's own standing in each."""
+        model_class = model_entry(self.model).load()
+        different: list[Mapping[str, Any]] = []
+        for alternative in model_class.alternatives(non_negative=not (view.features < 0).any()):
+            merged = {**alternative, **(self.settings or {})}
+            if merged not in different:
+                different.append(merged)
+        return tuple(different)
+
+    def folds(self, view: TrainingView) -> tuple[RehearsalFold, ...]:
+        """Return the rehearsal folds that a fit to this view uses; none where it does not rehearse."""
+        if not self.rehearse:
+            return ()
+        return rehearsal_folds(view, seed=derive_seed(self.seed, "rehearsal"), n_folds=N_FOLDS)
+
+    def predict(self, X: Any, candidates: Candidates | Sequence[Any] = "all", *, corrected: bool = True) -> Any:
+        """Name the class of every row.
+
+        Args:
+            X: Features, ``[n_rows, feature_dim]``.
+            candidates: ``all``, ``seen``, ``unseen``, or the names of the classes to choose among.
+            corrected: Whether to subtract the rehearsal's offset from seen classes.
+
+        Returns:
+            Class names, ``[n_rows]``; whole-number names come as a torch tensor where ``X`` is one.
+        """
+        ids = self._candidate_ids(candidates)
+        winners = self.classes_[ids[self.decision_scores(X, corrected=corrected)[:, ids].argmax(axis=1)]]
+        return self._like(X, winners)
+
+    def predict_proba(self, X: Any, candidates: Candidates | Sequence[Any] = "all", *, corrected: bool = True) -> Any:
+        """Return the probability of every candidate, at the temperature that the rehearsal fitted.
+
+        Returns:
+            ``[n_rows, n_candidates]``, rows summing to 1; columns in the order of the candidates (for ``all``,
+            ``classes_``).
+        """
+        ids = self._candidate_ids(candidates)
+        temperature = 1.0 if self.rehearsal_ is None else self.rehearsal_.temperature
+        scores = self.decision_scores(X, corrected=corrected)[:, ids]
+        return self._like(X, softmax(scores / temperature, axis=1))
+
+    def decision_scores(self, X: Any, *, corrected: bool = True) -> Scores:
+        """Return one logit per row and class, ``[n_rows, n_classes]``; larger is better."""
+        self._check_fitted()
+        features = _features(X)
+        if features.shape[1] != self.n_features_in_:
+            raise DataError(
+                "the features do not fit the model",
+                expected=f"{self.n_features_in_} columns",
+                received=str(features.shape[1]),
+                remedy="Use the same feature extractor as for training.",
+            )
+        scores = self.recogniser_.scores(features)
+        return correct(scores, self.seen_ids_, self.offset_) if corrected else scores
+
+    def score(
+        self,
+        X: Any,
+        y: Any,
+        candidates: Candidates | Sequence[Any] = "all",
+        *,
+        corrected: bool = True,
+    ) -> float:
+        """Return the mean per-class accuracy over the classes that occur in ``y``, in [0, 1]."""
+        ids = self._ids_of(_names(y))
+        predicted = self._ids_of(np.asarray(self.predict(X, candidates, corrected=corrected)))
+        return float(per_class_accuracy(ids, predicted, np.unique(ids)).mean())
+
+    def synthesize(self, classes: Sequence[Any], n_samples: int = 100, *, seed: int = 0) -> Any:
+        """Draw samples of classes, seen or unseen.
+
+        Args:
+            classes: Class names.
+            n_samples: How many of each, at least 1.
+            seed: Same seed, same samples.
+
+        Returns:
+            Features, ``[len(classes), n_samples, feature_dim]``, float32; a torch tensor where ``fit`` got one.
+
+        Raises:
+            UnknownNameError: If a class is not known.
+        """
+        self._check_fitted()
+        semantics = self.semantics_[self._ids_of(np.asarray(classes))]
+        drawn = self.recogniser_.synthesize(semantics, n_samples, derive_seed(seed, "synthesize"))
+        return torch.from_numpy(drawn) if self.torch_ else drawn
+
+    def save(self, folder: str | Path) -> None:
+        """Write the fitted estimator to a folder: safetensors and JSON, no pickle, no training sample.
+
+        Raises:
+            RunFolderError: If the folder cannot be written.
+        """
+        self._check_fitted()
+        facts = {
+            "zslearn": __version__,
+            "model": self.model,
+            "settings": asdict(self.recogniser_.config),
+            "seed": self.seed,
+            "rehearse": self.rehearse,
+            "feature_space": self.recogniser_.feature_space.kind,
+            "feature_dim": self.n_features_in_,
+            "image_shape": self.image_shape_,
+            "classes": self.classes_.tolist(),
+            "seen": self.classes_[self.seen_ids_].tolist(),
+            "rehearsal": None if self.rehearsal_ is None else asdict(self.rehearsal_),
+        }
+        tensors = {**self.recogniser_.arrays(), "classes.semantics": torch.tensor(self.semantics_)}
+        write_model(Path(folder), facts, tensors)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "auto") -> GenerativeZSL:
+        """Read an estimator that ``save`` wrote; it predicts the same bits.
+
+        Raises:
+            RunFolderError: If the folder holds no usable model.
+        """
+        facts, tensors = read_model(Path(folder))
+        try:
+            estimator = cls(
+                facts["model"],
+                settings=facts["settings"],
+                rehearse=facts["rehearse"],
+                seed=facts["seed"],
+                device=device,
+            )
+            estimator.recogniser_ = Recogniser.restore(
+                facts["model"], facts["settings"], facts["feature_space"], tensors, resolve_device(device)
+            )
+            estimator.rehearsal_ = _restored_rehearsal(facts["rehearsal"])
+            names, seen = facts["classes"], set(facts["seen"])
+            seen_ids = np.array([i for i, name in enumerate(names) if name in seen], dtype=np.int64)
+            estimator._learn_classes(names, seen_ids, tensors["classes.semantics"].numpy())
+            estimator.n_features_in_ = facts["feature_dim"]
+            estimator.image_shape_ = None if facts["image_shape"] is None else tuple(facts["image_shape"])
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"the model in {folder} is incomplete",
+                received=f"no usable {error}",
+                remedy="Save it again.",
+            ) from error
+        return estimator
+
+    @property
+    def offset_(self) -> float:
+        """What a corrected score subtracts from seen classes; 0 without a rehearsal."""
+        return 0.0 if self.rehearsal_ is None else self.rehearsal_.offset
+
+    def _learn_classes(self, names: Sequence[Any], seen_ids: Ids, semantics: Semantics) -> None:
+        self.classes_ = np.asarray(names)
+        self.seen_ids_ = seen_ids
+        self.unseen_ids_ = np.setdiff1d(np.arange(len(self.classes_)), seen_ids)
+        self.seen_classes_ = self.classes_[self.seen_ids_]
+        self.unseen_classes_ = self.classes_[self.unseen_ids_]
+        self.semantics_ = semantics
+        self.torch_ = getattr(self, "torch_", False)
+
+    def _candidate_ids(self, candidates: Candidates | Sequence[Any]) -> Ids:
+        self._check_fitted()
+        if isinstance(candidates, str):
+            known = {
+                "all": np.arange(len(self.classes_)),
+                "seen": self.seen_ids_,
+                "unseen": self.unseen_ids_,
+            }
+            if candidates not in known:
+                raise unknown_name("set of candidates", candidates, known)
+            return known[candidates]
+        ids = self._ids_of(np.asarray(candidates))
+        if not ids.size:
+            raise DataError("there is no candidate to choose", expected="at least one class")
+        return ids
+
+    def _ids_of(self, names: NDArray[Any]) -> Ids:
+        index = {name: class_id for class_id, name in enumerate(self.classes_.tolist())}
+        wanted = names.tolist()
+        for name in wanted:
+            if name not in index:
+                raise unknown_name("class", str(name), map(str, index))
+        return np.array([index[name] for name in wanted], dtype=np.int64)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "recogniser_"):
+            raise NotFittedError("this GenerativeZSL is not fitted. Call fit first.")
+
+    @staticmethod
+    def _like(X: Any, values: NDArray[Any]) -> Any:
+        if isinstance(X, torch.Tensor) and values.dtype.kind in "if":
+            return torch.from_numpy(values).to(X.device)
+        return values
+
+
+def _class_table(semantics: Any, classes: Sequence[Any] | None) -> tuple[list[Any], Semantics]:
+    """Return the class names and their semantics, whatever form these came in."""
+    if isinstance(semantics, Mapping):
+        names, vectors = list(semantics), [np.asarray(vector) for vector in semantics.values()]
+    elif hasattr(semantics, "index") and hasattr(semantics, "to_numpy"):
+        names, vectors = list(semantics.index), list(semantics.to_numpy())
+    elif classes is not None:
+        names, vectors = list(np.asarray(classes).tolist()), list(np.asarray(semantics))
+    else:
+        raise DataError(
+            "the semantics name no classes",
+            expected="a mapping or data frame by class name, or an array and classes=",
+            received=type(semantics).__name__,
+            remedy="Give the names of the array's rows as classes=.",
+        )
+    lengths = {np.shape(vector) for vector in vectors}
+    if len(names) != len(vectors) or len(lengths) != 1 or len(next(iter(lengths))) != 1:
+        raise DataError(
+            "the semantics are not one vector of the same length per class",
+            received=f"{len(names)} names and vectors of shapes {sorted(map(str, lengths))}",
+            remedy="Give every class the same attributes.",
+        )
+    plain = [name.item() if isinstance(name, np.generic) else name for name in names]
+    return plain, np.stack(vectors).astype(np.float64)
+
+
+def _training_view(
+    X: Any, y: Any, names: list[Any], semantics: Semantics, unseen_classes: Sequence[Any] | None
+) -> TrainingView:
+    features, labels = _features(X), _names(y)
+    index = {name: row for row, name in enumerate(names)}
+    labelled = set(labels.tolist())
+    without = sorted(map(str, labelled - set(index)))
+    if without:
+        raise DataError(
+            f"classes have labels but no semantics: {', '.join(without[:5])}",
+            remedy="Add a semantic vector for each of them, or drop their rows.",
+        )
+    unseen = [name for name in names if name not in labelled]
+    if unseen_classes is not None:
+        unseen = list(np.asarray(unseen_classes).tolist())
+        for name in unseen:
+            if name not in index:
+                raise unknown_name("class", str(name), map(str, index))
+        overlap = sorted(str(name) for name in unseen if name in labelled)
+        if overlap:
+            raise DataError(
+                f"unseen classes have labels: {', '.join(overlap[:5])}",
+                expected="no sample of an unseen class",
+                remedy="Drop their rows, or do not name them as unseen.",
+            )
+    kept = [name for name in names if name in labelled or name in set(unseen)]
+    rank = {name: class_id for class_id, name in enumerate(kept)}
+    seen_ids = np.array([rank[name] for name in kept if name in labelled], dtype=np.int64)
+    return TrainingView(
+        name="fit",
+        features=features,
+        labels=np.array([rank[name] for name in labels.tolist()], dtype=np.int64),
+        semantics=semantics[[index[name] for name in kept]],
+        class_names=tuple(kept),
+        seen_ids=seen_ids,
+        unseen_ids=np.setdiff1d(np.arange(len(kept)), seen_ids),
+        groups=None,
+        rehearsal_groups=(),
+        image_shape=None,
+    )
+
+
+def _features(X: Any) -> Features:
+    features = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else np.asarray(X)
+    if features.ndim != 2 or features.dtype.kind not in "fiub":
+        raise DataError(
+            "the features are not a table of numbers",
+            expected="an array [n_rows, feature_dim]",
+            received=f"shape {features.shape} of {features.dtype}",
+            remedy="Give one row of numbers per sample.",
+        )
+    return features.astype(np.float32, copy=False)
+
+
+def _names(y: Any) -> NDArray[Any]:
+    return y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
+
+
+def _restored_rehearsal(facts: dict[str, Any] | None) -> Rehearsal | None:
+    if facts is None:
+        return None
+    return Rehearsal(
+        **{
+            **facts,
+            "uncorrected": Metrics(**facts["uncorrected"]),
+            "corrected": Metrics(**facts["corrected"]),
+            "ausuc": tuple(facts["ausuc"]),
+            "pretend_unseen": tuple(map(tuple, facts["pretend_unseen"])),
+        }
+    )

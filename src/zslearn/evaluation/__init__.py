@@ -1,0 +1,1 @@
+"""How well predictions fit: metrics and the protocol that measures them."""

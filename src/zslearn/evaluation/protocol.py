@@ -1,0 +1,151 @@
+"""The protocol: everything is chosen and trained first, then the test view is opened once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+
+from zslearn.classifiers.references import ChosenReference, run_references
+from zslearn.data.dataset import TestView, ZSLDataset
+from zslearn.estimator import FitProgress, GenerativeZSL
+from zslearn.evaluation.metrics import (
+    Metrics,
+    SeenUnseenConfusion,
+    SeenUnseenCurve,
+    evaluate_scores,
+    per_class_accuracy,
+    predict,
+    seen_unseen_confusion,
+    seen_unseen_curve,
+)
+from zslearn.shapes import Ids, PerClass, Scores
+
+
+class _Sides(TypedDict):
+    seen_ids: Ids
+    unseen_ids: Ids
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measurement:
+    """What one recogniser does on a test view.
+
+    Attributes:
+        plain: The five metrics without label-shift correction.
+        corrected: The same with the rehearsal's offset; equal to ``plain`` where there was no rehearsal.
+        curve: Seen against unseen accuracy over all offsets.
+        per_class: Corrected accuracy of each class among all, by class id; NaN for a class without test rows.
+        confusion: Shares of rows that leave their side, uncorrected.
+        confusion_corrected: The same, corrected.
+    """
+
+    plain: Metrics
+    corrected: Metrics
+    curve: SeenUnseenCurve
+    per_class: PerClass
+    confusion: SeenUnseenConfusion
+    confusion_corrected: SeenUnseenConfusion
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """A finished experiment on one data set with one seed.
+
+    Attributes:
+        estimator: The fitted estimator.
+        measurement: What it does on the test view.
+        references: The closed forms, as they were chosen.
+        reference_measurements: What they do on the test view, by the same names.
+        seconds: How long each part took.
+        events: What happened, in order; the test view is opened after all choices.
+    """
+
+    estimator: GenerativeZSL
+    measurement: Measurement
+    references: Mapping[str, ChosenReference]
+    reference_measurements: Mapping[str, Measurement]
+    seconds: Mapping[str, float]
+    events: tuple[str, ...]
+
+
+def measure(scores: Scores, test: TestView, offset: float) -> Measurement:
+    """Measure scores on a test view.
+
+    Args:
+        scores: One row per test row, one column per class id.
+        test: The test view.
+        offset: What correction subtracts from seen classes.
+    """
+    sides = _Sides(seen_ids=test.seen_ids, unseen_ids=test.unseen_ids)
+    n_classes = scores.shape[1]
+    plain, corrected = predict(scores, **sides), predict(scores, **sides, offset=offset)
+    return Measurement(
+        plain=evaluate_scores(scores, test.labels, **sides),
+        corrected=evaluate_scores(scores, test.labels, **sides, offset=offset),
+        curve=seen_unseen_curve(scores, test.labels, **sides),
+        per_class=per_class_accuracy(test.labels, corrected, np.arange(n_classes)),
+        confusion=seen_unseen_confusion(test.labels, plain, **sides),
+        confusion_corrected=seen_unseen_confusion(test.labels, corrected, **sides),
+    )
+
+
+def run_protocol(
+    dataset: ZSLDataset,
+    *,
+    model: str = "skd",
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    on_progress: Callable[[FitProgress], None] | None = None,
+) -> Outcome:
+    """Rehearse and train the model and the closed-form references, then open the test view and measure all.
+
+    Args:
+        dataset: The data set, whose split says what is unseen.
+        model: A generative model of the zoo.
+        settings: Its settings that differ from the defaults.
+        seed: Decides every random number.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        on_progress: Told how training goes.
+
+    Raises:
+        ZslearnError: As ``GenerativeZSL.fit``.
+    """
+    view = dataset.training()
+    seconds: dict[str, float] = {}
+    events = []
+    start = time.perf_counter()
+    estimator = GenerativeZSL(model, settings=settings, seed=seed, device=device)
+    estimator.fit_view(view, on_progress)
+    fitted = time.perf_counter()
+    final = estimator.recogniser_.seconds
+    seconds["rehearsal"] = fitted - start - sum(final.values())
+    seconds |= final
+    events += ["rehearsed", "trained"]
+
+    references = run_references(view, estimator.folds(view))
+    seconds["references"] = time.perf_counter() - fitted
+    events.append("references chosen")
+
+    opened = time.perf_counter()
+    test = dataset.test()
+    events.append("test view opened")
+    measurement = measure(estimator.recogniser_.scores(test.features), test, estimator.offset_)
+    reference_measurements = {
+        name: measure(reference.scores(test.features), test, reference.offset or 0.0)
+        for name, reference in references.items()
+    }
+    seconds["evaluation"] = time.perf_counter() - opened
+    events.append("measured")
+    return Outcome(
+        estimator=estimator,
+        measurement=measurement,
+        references=references,
+        reference_measurements=reference_measurements,
+        seconds=seconds,
+        events=tuple(events),
+    )

@@ -1,0 +1,59 @@
+"""Semantic-based knowledge distillation: from a teacher's semantic view to the generative model's encoder.
+
+The paper (Bao et al., SPL 2025) names the idea; these formulae are this library's own, after Hinton et al.
+(2015) for the softened divergence and Park et al. (CVPR 2019) for the relational form.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zslearn.tensors import HiddenBatch, PerSeed, ScoreBatch
+
+
+def softened_divergence(teacher_scores: ScoreBatch, student_scores: ScoreBatch, softness: float) -> PerSeed:
+    """``softness^2`` times the KL divergence between softened class beliefs of teacher and student.
+
+    The factor keeps the size of the gradient independent of the softness. The mass that the teacher puts on
+    unseen classes is part of what is taught.
+
+    Args:
+        teacher_scores: Logits of the teacher over all classes; a constant.
+        student_scores: Logits of the student.
+        softness: The distillation temperature, > 0.
+    """
+    taught = functional.log_softmax(teacher_scores / softness, dim=-1)
+    learned = functional.log_softmax(student_scores / softness, dim=-1)
+    return softness**2 * (taught.exp() * (taught - learned)).sum(-1).mean(-1)
+
+
+def feature_gap(student_view: HiddenBatch, teacher_view: HiddenBatch) -> PerSeed:
+    """Squared distance between two views of the same samples.
+
+    >>> import torch
+    >>> feature_gap(torch.tensor([[1.0, 1.0]]), torch.tensor([[0.0, 0.0]])).item()
+    2.0
+    """
+    return (student_view - teacher_view).square().sum(-1).mean(-1)
+
+
+def relational_gap(student_view: HiddenBatch, teacher_view: HiddenBatch) -> PerSeed:
+    """Mean squared difference of the batch's pairwise distances, each side divided by its mean distance.
+
+    The two views may differ in size and scale: only the arrangement of the samples counts.
+    """
+    return (_relative_distances(student_view) - _relative_distances(teacher_view)).square().mean((-1, -2))
+
+
+def _relative_distances(view: Tensor) -> Tensor:
+    squares = view.square().sum(-1)
+    gram = view @ view.transpose(-1, -2)
+    squared = squares.unsqueeze(-1) + squares.unsqueeze(-2) - 2.0 * gram
+    # The square root has no finite slope at the zeros of the diagonal.
+    off_diagonal = ~torch.eye(view.shape[-2], dtype=torch.bool, device=view.device)
+    distances = torch.where(off_diagonal, squared.clamp_min(1e-12), 1.0).sqrt() * off_diagonal
+    n_pairs = view.shape[-2] * (view.shape[-2] - 1)
+    mean = distances.sum((-1, -2), keepdim=True) / n_pairs
+    return distances / mean.clamp_min(1e-12)

@@ -1,0 +1,60 @@
+"""The zoo: every model that zslearn knows, by name; looking it up imports nothing heavy."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from zslearn.errors import unknown_name
+
+if TYPE_CHECKING:
+    from zslearn.models.base import GenerativeModel
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """What is known of a model without importing it.
+
+    Attributes:
+        target: ``module:Class``.
+        year: When it was published.
+        family: Generative models synthesise unseen samples; closed forms are solved, not trained.
+        source: Where it was published.
+        line: What it is, in one line.
+    """
+
+    target: str
+    year: int
+    family: Literal["generative", "closed form"]
+    source: str
+    line: str
+
+    def load(self) -> type[GenerativeModel]:
+        """Import the model's class."""
+        module, _, name = self.target.partition(":")
+        model: type[GenerativeModel] = getattr(importlib.import_module(module), name)
+        return model
+
+
+MODELS: dict[str, ModelEntry] = {
+    "skd": ModelEntry(
+        target="zslearn.models.skd:SKD",
+        year=2025,
+        family="generative",
+        source="Bao et al., IEEE Signal Processing Letters 32",
+        line="VAE(-GAN) with semantic regularization, preservation and distillation",
+    ),
+}
+"""All models, by the name that the command line takes."""
+
+
+def model_entry(name: str) -> ModelEntry:
+    """Look a model up.
+
+    Raises:
+        UnknownNameError: If there is no such model; the message lists the nearest names.
+    """
+    if name not in MODELS:
+        raise unknown_name("model", name, MODELS)
+    return MODELS[name]

@@ -1,0 +1,160 @@
+"""What a generative model knows of its data, and what it has to offer in return."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from zslearn.configuration import Range
+from zslearn.errors import ConfigError
+from zslearn.spaces import FeatureSpaceKind
+from zslearn.tensors import ClassSemantics, FeatureBatch, HiddenBatch, ScoreBatch, SemanticBatch
+from zslearn.training.plan import Plan
+from zslearn.training.streams import Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerativeConfig:
+    """Settings that every generative model has."""
+
+    feature_space: Literal["whitened", "unit", "standard", "auto"] = "whitened"
+    """Where the generator works: principal components whitened within classes; features scaled to [0, 1] (unit) or to
+    mean 0 and deviation 1 (standard); or one of the latter two by whether features are ever negative (auto)."""
+    n_components: Annotated[int, Range(1)] = 256
+    """Principal components that the whitened space keeps, at most."""
+    shrinkage: Annotated[float, Range(0, 1)] = 0.6
+    """Share of a round covariance in the one that whitening divides by."""
+    semantic_power: Annotated[float, Range(0, 1)] = 0.5
+    """Power to which the strengths of the semantics' principal axes are raised: 1 keeps their geometry."""
+    unseen_semantics: bool = True
+    """Whether training may use the semantics of unseen classes. Off, they enter at synthesis alone."""
+    n_synthetic: Annotated[int, Range(1)] = 200
+    """Samples synthesised for each unseen class to fit the final classifier."""
+    classifier: Literal["gaussian", "softmax"] = "gaussian"
+    """The final classifier: Gaussians of one common variance around the class means, or a trained linear softmax."""
+    gaussian_variance: Annotated[float, Range(0, low_open=True)] = 3.0
+    """Common variance of the Gaussians per dimension, in the feature space: how far to trust their verdict beside
+    that of the semantic view."""
+    classifier_input: Literal["features", "encoded"] = "features"
+    """What the softmax classifier reads: features, or features beside the encoder's hidden view of them."""
+    classifier_epochs: Annotated[int, Range(1)] = 25
+    """Passes of the softmax classifier over real seen and synthetic unseen samples."""
+    classifier_learning_rate: Annotated[float, Range(0, low_open=True)] = 1e-3
+    """Step size of the softmax classifier."""
+    classifier_weight_decay: Annotated[float, Range(0)] = 0.0
+    """Decoupled weight decay of the softmax classifier."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What training knows: the classes' semantics and the statistics of the seen ones.
+
+    Class ids count the rows of ``semantics``. Where unseen semantics are not to be used in training,
+    ``semantics`` holds the seen classes alone and ``unseen_ids`` is empty.
+
+    Attributes:
+        kind: The feature space, which decides how generators end.
+        semantics: Centred, normalised condition vectors, one row per known class.
+        seen_ids: The classes with training rows.
+        unseen_ids: The known classes without.
+        seen_means: Mean of each seen class in the feature space, in the order of ``seen_ids``.
+        seen_variances: Its variance per dimension.
+    """
+
+    kind: FeatureSpaceKind
+    semantics: ClassSemantics
+    seen_ids: Int[Tensor, " n_seen"]
+    unseen_ids: Int[Tensor, " n_unseen"]
+    seen_means: Float[Tensor, "n_seen feature_dim"]
+    seen_variances: Float[Tensor, "n_seen feature_dim"]
+
+    @property
+    def feature_dim(self) -> int:
+        """The size of a sample."""
+        return self.seen_means.shape[1]
+
+    @property
+    def semantic_dim(self) -> int:
+        """The size of a condition vector."""
+        return self.semantics.shape[1]
+
+    @property
+    def n_seen(self) -> int:
+        """The number of seen classes."""
+        return self.seen_ids.shape[0]
+
+    @property
+    def n_unseen(self) -> int:
+        """The number of unseen classes known in training."""
+        return self.unseen_ids.shape[0]
+
+
+class GenerativeModel(nn.Module, ABC):
+    """A model that learns from seen classes to sample features of any class with semantics.
+
+    A subclass builds its networks in ``__init__`` and knows no optimiser, device, file or loop.
+
+    Args:
+        task: The classes and their statistics.
+        config: The settings, of the class named by ``Config``.
+        streams: Draws the first weights.
+    """
+
+    Config: ClassVar[type[GenerativeConfig]]
+    config: GenerativeConfig
+
+    @abstractmethod
+    def __init__(self, task: Task, config: Any, streams: Streams) -> None:
+        super().__init__()
+
+    @classmethod
+    def alternatives(cls, *, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
+        """Settings among which a rehearsal chooses, the one to take without a rehearsal first.
+
+        What the user sets stands in every alternative.
+
+        Args:
+            non_negative: Whether no training feature is negative.
+        """
+        return ({},)
+
+    @abstractmethod
+    def plan(self) -> Plan:
+        """Who is trained, by which loss, how often."""
+
+    @abstractmethod
+    def sample(self, semantics: SemanticBatch, streams: Streams) -> FeatureBatch:
+        """Draw one sample per condition vector, in the feature space; gradients reach the generator."""
+
+    def semantic_scores(self, features: FeatureBatch, semantics: ClassSemantics) -> ScoreBatch | None:
+        """Score samples against classes by the model's own semantic view of them, where it has one.
+
+        Each class's score must not depend on which other classes are asked for.
+        """
+        return None
+
+    def view(self, features: FeatureBatch) -> HiddenBatch:
+        """Return the encoder's hidden view of samples, for classifiers on encoded features.
+
+        Raises:
+            ConfigError: If the model has no such encoder.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} has no encoder of samples alone",
+            remedy="Set classifier_input to features.",
+        )
+
+
+def sample_classes(
+    model: GenerativeModel, semantics: ClassSemantics, n_samples: int, streams: Streams
+) -> Float[Tensor, "*seeds n_classes n_samples feature_dim"]:
+    """Draw ``n_samples`` of each class, without gradients, one class at a time to bound the memory."""
+    with torch.no_grad():
+        drawn = [model.sample(row.expand(*streams.leading, n_samples, -1), streams) for row in semantics.unbind(0)]
+    return torch.stack(drawn, dim=-3)

@@ -1,0 +1,331 @@
+"""Semantic regularization, preservation and distillation as terms that any generator can take on.
+
+The paper (Bao et al., SPL 2025) names the three parts; the formulae are this library's own and stand in
+``zslearn.losses``. Here they meet a model: which samples are judged, who judges, what stays frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from zslearn.configuration import Range
+from zslearn.losses import distillation, preservation, regularization
+from zslearn.models.base import Task
+from zslearn.nets import Linear, Projector
+from zslearn.tensors import ClassSemantics, FeatureBatch, HiddenBatch, LabelBatch, ScoreBatch, SemanticBatch
+from zslearn.training.plan import Phase, Stage, Step, Terms
+from zslearn.training.streams import Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermsConfig:
+    """Weights and forms of SR, SP and KD; a weight of 0 switches its term off, and nothing of it is computed."""
+
+    sr_weight: Annotated[float, Range(0)] = 0.0
+    """Weight of semantic regularization as a whole."""
+    sr_relation_weight: Annotated[float, Range(0)] = 1.0
+    """Within it, weight of the divergence between semantic and visual neighbourhoods."""
+    sr_moment_weight: Annotated[float, Range(0)] = 1.0
+    """Within it, weight of the gap between the spread of generated and of related seen classes."""
+    sr_band_weight: Annotated[float, Range(0)] = 0.0
+    """Within it, weight of the hinge outside a band around the semantic similarity (LsrGAN's idea)."""
+    sr_band_width: Annotated[float, Range(0, 2)] = 0.1
+    """Half the width of that band, as a cosine."""
+    sr_temperature: Annotated[float, Range(0, low_open=True)] = 0.1
+    """Temperature of the relations' softmax over seen classes."""
+    sp_weight: Annotated[float, Range(0)] = 0.0
+    """Weight of semantic preservation as a whole."""
+    sp_class_weight: Annotated[float, Range(0)] = 1.0
+    """Within it, weight of the cross-entropy over all classes in the teacher's eyes."""
+    sp_regression_weight: Annotated[float, Range(0)] = 1.0
+    """Within it, weight of the cosine regression to the class's semantics."""
+    sp_margin: Annotated[float, Range(0, 1)] = 0.0
+    """Largest margin, as a cosine, by which the right class must win; it grows with class similarity."""
+    sp_temperature: Annotated[float, Range(0, low_open=True)] = 0.05
+    """Temperature of the teacher's cosines."""
+    sp_seen: bool = False
+    """Whether semantic preservation also judges generated samples of seen classes."""
+    kd_weight: Annotated[float, Range(0)] = 0.0
+    """Weight of semantic-based distillation as a whole."""
+    kd_encoder_weight: Annotated[float, Range(0)] = 1.0
+    """Within it, weight of the class beliefs taught to the encoder's semantic head on real samples."""
+    kd_relational_weight: Annotated[float, Range(0)] = 0.0
+    """Within it, weight of the pairwise distances taught to the encoder's hidden view."""
+    kd_decoder_weight: Annotated[float, Range(0)] = 1.0
+    """Within it, weight of the teacher's beliefs of a reconstruction against those of the original."""
+    kd_decoder_view_weight: Annotated[float, Range(0)] = 0.0
+    """Within it, weight of the teacher's hidden view of a reconstruction against that of the original."""
+    kd_unseen_weight: Annotated[float, Range(0)] = 1.0
+    """Within it, weight of the class beliefs taught to the encoder on generated unseen samples."""
+    kd_verdict_weight: Annotated[float, Range(0)] = 0.5
+    """Weight of the student's class beliefs beside the final classifier's score; 0 leaves the student out of it."""
+    kd_softness: Annotated[float, Range(0, low_open=True)] = 2.0
+    """Distillation temperature, on cosines already divided by 0.05."""
+    kd_teacher: Literal["semantic", "similarity", "average", "plain"] = "semantic"
+    """Who teaches: the semantic teacher network; the semantics' own similarities (no network); a moving average of
+    the student; or a network that never saw semantics, compared over seen classes."""
+    teacher_hidden_dim: Annotated[int, Range(1)] = 512
+    """Width of the teacher's hidden layer."""
+    teacher_updates: Annotated[int, Range(1)] = 1000
+    """Updates of the teacher before it is frozen."""
+    teacher_learning_rate: Annotated[float, Range(0, low_open=True)] = 1e-3
+    """Step size of the teacher."""
+    teacher_dropout: Annotated[float, Range(0, 1, high_open=True)] = 0.2
+    """Share of the teacher's inputs that are dropped in training."""
+    teacher_decay: Annotated[float, Range(0, 1, high_open=True)] = 0.99
+    """Decay per step of the moving-average teacher."""
+    warm_up: Annotated[float, Range(0, 1)] = 0.25
+    """Share of the training after which terms on generated unseen samples set in."""
+    unseen_classes: Annotated[int, Range(1)] = 8
+    """Unseen classes generated in each step for those terms, at most."""
+    unseen_samples: Annotated[int, Range(2)] = 16
+    """Samples generated for each of them."""
+
+
+_SMALLEST_VARIANCE = 1e-6
+TEACHER_TEMPERATURE = 0.05
+"""Divides cosines before every softmax over classes that a teacher or its student answers with."""
+
+
+class TermsHost(Protocol):
+    """What a model must offer to take the terms on; the encoder is asked for by distillation alone."""
+
+    def sample(self, semantics: SemanticBatch, streams: Streams) -> FeatureBatch:
+        """Draw samples with gradients to the generator."""
+
+    def view(self, features: FeatureBatch) -> HiddenBatch:
+        """Return the encoder's hidden view."""
+
+
+class SemanticTerms(nn.Module):
+    """The three parts for one task: holds the teachers and the student's semantic head.
+
+    Args:
+        task: The classes and their statistics.
+        config: Weights and forms.
+        view_dim: Size of the model's hidden view.
+        streams: Draws the first weights.
+    """
+
+    def __init__(self, task: Task, config: TermsConfig, view_dim: int, streams: Streams) -> None:
+        super().__init__()
+        self.task = task
+        self.config = config
+        self._seen_centre = task.seen_means.mean(dim=0, keepdim=True)
+        self._margins = preservation.similarity_margins(task.semantics, config.sp_margin)
+        width = config.teacher_hidden_dim
+        self.teaches = config.kd_weight > 0
+        if config.sp_weight > 0 or (self.teaches and config.kd_teacher == "semantic"):
+            self.teacher = Projector(task.feature_dim, width, task.semantic_dim, streams, "teacher")
+        if self.teaches:
+            self.head = Linear(view_dim, task.semantic_dim, streams, "head")
+        if self.teaches and config.kd_teacher == "plain":
+            self.plain_teacher = Projector(task.feature_dim, width, task.n_seen, streams, "plain teacher")
+        if self.teaches and config.kd_teacher == "average":
+            self.average_teacher = Projector(task.feature_dim, view_dim, task.semantic_dim, streams, "average teacher")
+
+    def verdict(self, view: HiddenBatch, semantics: ClassSemantics) -> ScoreBatch | None:
+        """The student's logits of any classes, weighed for the final classifier; None without distillation."""
+        weight = self.config.kd_verdict_weight
+        if not self.teaches or weight == 0:
+            return None
+        return preservation.cosine_scores(self.head(view), semantics) * (weight / TEACHER_TEMPERATURE)
+
+    def stages(self, batch_size: int) -> tuple[Stage, ...]:
+        """The training of the teachers that the weights call for; they are frozen afterwards."""
+        losses = {"teacher": self.teacher_loss, "plain_teacher": self.plain_teacher_loss}
+        return tuple(
+            Stage(
+                name=name,
+                phases=(
+                    Phase(
+                        name=name,
+                        trains=(f"terms.{name}",),
+                        loss=loss,
+                        learning_rate=self.config.teacher_learning_rate,
+                        betas=(0.9, 0.999),
+                    ),
+                ),
+                n_steps=self.config.teacher_updates,
+                batch_size=batch_size,
+            )
+            for name, loss in losses.items()
+            if hasattr(self, name)
+        )
+
+    def teacher_loss(self, step: Step) -> Terms:
+        """Cross-entropy over seen classes at the teacher's temperature, and cosine regression."""
+        projected = self.teacher(self._dropped(step))
+        scores = preservation.cosine_scores(projected, self.task.semantics[self.task.seen_ids])
+        return {
+            "class": preservation.class_cross_entropy(scores, self._seen_ranks(step.labels), TEACHER_TEMPERATURE),
+            "regression": preservation.semantic_regression(projected, step.semantics),
+        }
+
+    def plain_teacher_loss(self, step: Step) -> Terms:
+        """Cross-entropy of plain logits over seen classes: a teacher without semantics."""
+        logits = self.plain_teacher(self._dropped(step))
+        return {"class": preservation.class_cross_entropy(logits, self._seen_ranks(step.labels), 1.0)}
+
+    def on_real(self, step: Step, host: TermsHost, reconstruct: Callable[[], FeatureBatch] | None) -> dict[str, Tensor]:
+        """Distillation on real samples: to the encoder, and through the decoder.
+
+        Args:
+            step: The real batch.
+            host: The model that is taught.
+            reconstruct: Gives the decoder's reconstruction of the batch; None where the model has no decoder.
+        """
+        if not self.teaches:
+            return {}
+        config, terms = self.config, {}
+        view = host.view(step.features)
+        with torch.no_grad():
+            taught = self._taught(step.features, step.labels)
+            teacher_view = self._teacher_view(step.features)
+        if config.kd_encoder_weight > 0:
+            student = self._comparable(self._student_scores(view))
+            terms["kd_encoder"] = config.kd_encoder_weight * distillation.softened_divergence(
+                taught, student, config.kd_softness
+            )
+        if config.kd_relational_weight > 0 and teacher_view is not None:
+            terms["kd_relational"] = config.kd_relational_weight * distillation.relational_gap(view, teacher_view)
+        if reconstruct is not None and teacher_view is not None:
+            terms |= self._through_decoder(reconstruct, taught, teacher_view)
+        return {name: config.kd_weight * term for name, term in terms.items()}
+
+    def on_unseen(self, step: Step, host: TermsHost) -> dict[str, Tensor]:
+        """All terms on freshly generated samples of unseen classes; empty before the warm-up is over."""
+        config = self.config
+        active = config.sr_weight > 0 or config.sp_weight > 0 or self._teaches_on_unseen
+        if not active or self.task.n_unseen == 0 or step.progress < config.warm_up:
+            return {}
+        n_classes, n_samples = min(config.unseen_classes, self.task.n_unseen), config.unseen_samples
+        ids = self.task.unseen_ids[step.streams.subset("unseen classes", self.task.n_unseen, n_classes)]
+        labels = ids.repeat_interleave(n_samples, dim=-1)
+        samples = host.sample(self.task.semantics[labels], step.streams)
+        terms: dict[str, Tensor] = {}
+        if config.sr_weight > 0:
+            terms |= self._regularization(samples.unflatten(-2, (n_classes, n_samples)), ids)
+        if config.sp_weight > 0:
+            terms |= self._preservation(samples, labels)
+            if config.sp_seen:
+                generated = host.sample(step.semantics, step.streams)
+                seen_terms = self._preservation(generated, step.labels)
+                terms |= {f"{name}_seen": term for name, term in seen_terms.items()}
+        if self._teaches_on_unseen:
+            # Cut off: this term moves the student's view of the samples, never the samples.
+            fixed = samples.detach()
+            with torch.no_grad():
+                taught = self._taught(fixed, labels)
+            student = self._comparable(self._student_scores(host.view(fixed)))
+            weight = config.kd_weight * config.kd_unseen_weight
+            terms["kd_unseen"] = weight * distillation.softened_divergence(taught, student, config.kd_softness)
+        return terms
+
+    @torch.no_grad()
+    def follow(self, visual: Linear) -> None:
+        """Move the moving-average teacher toward the student; nothing to do for other teachers."""
+        if not hasattr(self, "average_teacher"):
+            return
+        pairs = ((self.average_teacher.visual, visual), (self.average_teacher.head, self.head))
+        for slow, fast in pairs:
+            for target, source in zip(slow.parameters(), fast.parameters(), strict=True):
+                target.lerp_(source, 1.0 - self.config.teacher_decay)
+
+    @property
+    def _teaches_on_unseen(self) -> bool:
+        return self.teaches and self.config.kd_unseen_weight > 0
+
+    def _regularization(self, samples: Tensor, ids: Tensor) -> dict[str, Tensor]:
+        config, task = self.config, self.task
+        means, variances = regularization.batch_moments(samples)
+        semantic = task.semantics[ids] @ task.semantics[task.seen_ids].T
+        visual = regularization.visual_relations(means, task.seen_means, self._seen_centre)
+        terms = {}
+        if config.sr_relation_weight > 0:
+            terms["sr_relation"] = config.sr_relation_weight * regularization.relation_divergence(
+                semantic, visual, config.sr_temperature
+            )
+        if config.sr_band_weight > 0:
+            terms["sr_band"] = config.sr_band_weight * regularization.relation_band(
+                semantic, visual, config.sr_band_width
+            )
+        if config.sr_moment_weight > 0:
+            expected = regularization.expected_moments(semantic, task.seen_variances, config.sr_temperature)
+            terms["sr_moment"] = config.sr_moment_weight * regularization.moment_gap(
+                variances.clamp_min(_SMALLEST_VARIANCE).log(), expected.clamp_min(_SMALLEST_VARIANCE).log()
+            )
+        return {name: config.sr_weight * term for name, term in terms.items()}
+
+    def _preservation(self, samples: FeatureBatch, labels: LabelBatch) -> dict[str, Tensor]:
+        config, terms = self.config, {}
+        projected = self.teacher(samples)
+        if config.sp_class_weight > 0:
+            scores = preservation.cosine_scores(projected, self.task.semantics)
+            margins = self._margins if config.sp_margin > 0 else None
+            terms["sp_class"] = config.sp_class_weight * preservation.class_cross_entropy(
+                scores, labels, config.sp_temperature, margins
+            )
+        if config.sp_regression_weight > 0:
+            terms["sp_regression"] = config.sp_regression_weight * preservation.semantic_regression(
+                projected, self.task.semantics[labels]
+            )
+        return {name: config.sp_weight * term for name, term in terms.items()}
+
+    def _through_decoder(
+        self, reconstruct: Callable[[], FeatureBatch], taught: ScoreBatch, teacher_view: HiddenBatch
+    ) -> dict[str, Tensor]:
+        config, terms = self.config, {}
+        if config.kd_decoder_weight > 0 or config.kd_decoder_view_weight > 0:
+            reconstruction = reconstruct()
+            view = self._teacher_network.view(reconstruction)
+            if config.kd_decoder_weight > 0:
+                scores = self._network_scores(self._teacher_network.head(view))
+                terms["kd_decoder"] = config.kd_decoder_weight * distillation.softened_divergence(
+                    taught, scores, config.kd_softness
+                )
+            if config.kd_decoder_view_weight > 0:
+                terms["kd_decoder_view"] = config.kd_decoder_view_weight * distillation.feature_gap(view, teacher_view)
+        return terms
+
+    @property
+    def _teacher_network(self) -> Projector:
+        name = {"semantic": "teacher", "plain": "plain_teacher", "average": "average_teacher"}
+        return self.get_submodule(name[self.config.kd_teacher])  # type: ignore[return-value]
+
+    def _teacher_view(self, features: FeatureBatch) -> HiddenBatch | None:
+        return None if self.config.kd_teacher == "similarity" else self._teacher_network.view(features)
+
+    def _taught(self, features: FeatureBatch, labels: LabelBatch) -> ScoreBatch:
+        """The teacher's logits, over all known classes; over the seen ones from a teacher without semantics."""
+        if self.config.kd_teacher == "similarity":
+            return self._scores(self.task.semantics[labels])
+        return self._network_scores(self._teacher_network(features))
+
+    def _network_scores(self, outputs: Tensor) -> ScoreBatch:
+        return outputs if self.config.kd_teacher == "plain" else self._scores(outputs)
+
+    def _scores(self, projected: SemanticBatch) -> ScoreBatch:
+        return preservation.cosine_scores(projected, self.task.semantics) / TEACHER_TEMPERATURE
+
+    def _student_scores(self, view: HiddenBatch) -> ScoreBatch:
+        return self._scores(self.head(view))
+
+    def _comparable(self, student_scores: ScoreBatch) -> ScoreBatch:
+        """The student's logits over the classes that the teacher answers for."""
+        plain = self.config.kd_teacher == "plain"
+        return student_scores[..., self.task.seen_ids] if plain else student_scores
+
+    def _seen_ranks(self, labels: LabelBatch) -> LabelBatch:
+        """The position of each label among the sorted seen classes."""
+        return torch.searchsorted(self.task.seen_ids, labels)
+
+    def _dropped(self, step: Step) -> FeatureBatch:
+        keep = 1.0 - self.config.teacher_dropout
+        drawn = step.streams.uniform("teacher dropout", *step.features.shape[len(step.streams.leading) :])
+        return step.features * (drawn < keep) / keep

@@ -1,0 +1,320 @@
+"""A trained recogniser: generator, spaces and final classifier, fitted to one training view."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zslearn.classifiers.linear import LinearClassifier, gaussian_classifier, train_softmax
+from zslearn.configuration import build
+from zslearn.data.dataset import TrainingView
+from zslearn.errors import DataError
+from zslearn.models import model_entry
+from zslearn.models.base import GenerativeConfig, GenerativeModel, Task, sample_classes
+from zslearn.shapes import Features, Ids, Scores, Semantics
+from zslearn.spaces import FeatureSpace, SemanticSpace
+from zslearn.training.allocator import keep_freed_memory
+from zslearn.training.loop import Loop, Progress, Rows
+from zslearn.training.streams import Streams
+
+_SCORED_AT_ONCE = 8192
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recogniser:
+    """Scores samples against classes, and synthesises samples of any class with semantics.
+
+    Attributes:
+        model_name: The model's name in the zoo.
+        feature_space: Where the model works.
+        semantic_space: Turns raw semantics into conditions.
+        task: What the training knew.
+        model: The trained generative model.
+        conditions: The condition vector of every class, ``[n_classes, condition_dim]``.
+        classifier: The final classifier; its columns are class ids.
+        seconds: How long each stage of the fit took.
+    """
+
+    model_name: str
+    feature_space: FeatureSpace
+    semantic_space: SemanticSpace
+    task: Task
+    model: GenerativeModel
+    conditions: Tensor
+    classifier: LinearClassifier
+    seconds: dict[str, float]
+
+    @property
+    def config(self) -> GenerativeConfig:
+        """The model's settings."""
+        return self.model.config
+
+    def scores(self, features: Features) -> Scores:
+        """Return one score per row and class id, in float64; larger is better.
+
+        It is the final classifier's score plus that of the model's own semantic view, where it has one.
+
+        Args:
+            features: Raw features, ``[n_rows, feature_dim]``; read in blocks.
+        """
+        scores = np.empty((len(features), len(self.conditions)))
+        with torch.no_grad():
+            for start in range(0, len(features), _SCORED_AT_ONCE):
+                block = slice(start, start + _SCORED_AT_ONCE)
+                mapped = self._to_space(features[block])
+                scored = self.classifier(_classifier_inputs(self.model, mapped))
+                semantic = self.model.semantic_scores(mapped, self.conditions)
+                scores[block] = (scored if semantic is None else scored + semantic).cpu().numpy()
+        return scores
+
+    def synthesize(self, semantics: Semantics, n_samples: int, seed: int) -> NDArray[np.float32]:
+        """Draw samples of classes, as raw features.
+
+        Args:
+            semantics: Raw semantics, ``[n_classes, semantic_dim]``.
+            n_samples: How many of each.
+            seed: Same seed, same samples.
+
+        Returns:
+            ``[n_classes, n_samples, feature_dim]``.
+        """
+        device = self.task.semantics.device
+        conditions = _tensor(self.semantic_space.transform(semantics), device)
+        drawn = sample_classes(self.model, conditions, n_samples, Streams(seed, device))
+        return self.feature_space.inverse(drawn.cpu().numpy())
+
+    def arrays(self) -> dict[str, Tensor]:
+        """Return all that ``restore`` needs besides the settings, as named tensors on the host."""
+        named = {
+            **{
+                f"feature_space.{name}": torch.from_numpy(array)
+                for name in _FEATURE_SPACE_ARRAYS
+                if (array := getattr(self.feature_space, name)) is not None
+            },
+            "semantic_space.centre": torch.from_numpy(self.semantic_space.centre),
+            "semantic_space.projection": torch.from_numpy(self.semantic_space.projection),
+            "conditions": self.conditions,
+            **{f"task.{name}": getattr(self.task, name) for name in _TASK_TENSORS},
+            **{f"model.{name}": tensor for name, tensor in self.model.state_dict().items()},
+            **{f"classifier.{name}": tensor for name, tensor in self.classifier.state_dict().items()},
+        }
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+
+    @classmethod
+    def restore(
+        cls,
+        model_name: str,
+        settings: Mapping[str, Any],
+        kind: str,
+        arrays: Mapping[str, Tensor],
+        device: torch.device,
+    ) -> Recogniser:
+        """Rebuild a recogniser from what ``arrays`` returned.
+
+        Raises:
+            DataError: If a tensor is missing or has a wrong shape.
+        """
+        model_class = model_entry(model_name).load()
+        try:
+            on_device = {name: arrays[f"task.{name}"].to(device) for name in _TASK_TENSORS}
+            task = Task(kind=kind, **on_device)  # type: ignore[arg-type]
+            model = model_class(task, build(model_class.Config, settings), Streams(0, device))
+            model.load_state_dict(_below("model.", arrays))
+            classifier = LinearClassifier(arrays["classifier.weight"].to(device), arrays["classifier.bias"].to(device))
+            return cls(
+                model_name=model_name,
+                feature_space=FeatureSpace(
+                    kind=kind,  # type: ignore[arg-type]
+                    **{
+                        name: arrays[f"feature_space.{name}"].numpy()
+                        for name in _FEATURE_SPACE_ARRAYS
+                        if f"feature_space.{name}" in arrays
+                    },
+                ),
+                semantic_space=SemanticSpace(
+                    centre=arrays["semantic_space.centre"].numpy(),
+                    projection=arrays["semantic_space.projection"].numpy(),
+                ),
+                task=task,
+                model=model.eval(),
+                conditions=arrays["conditions"].to(device),
+                classifier=classifier,
+                seconds={},
+            )
+        except (KeyError, RuntimeError, IndexError) as error:
+            raise DataError(
+                "the saved tensors do not belong to this model",
+                received=str(error).splitlines()[0],
+                remedy="Save the model again with this version of zslearn.",
+            ) from error
+
+    def _to_space(self, features: Features) -> Tensor:
+        return _tensor(self.feature_space.transform(features), self.task.semantics.device)
+
+
+_FEATURE_SPACE_ARRAYS = ("centre", "scale", "projection", "expansion")
+_TASK_TENSORS = ("semantics", "seen_ids", "unseen_ids", "seen_means", "seen_variances")
+
+
+def fit_recogniser(
+    view: TrainingView,
+    model_name: str,
+    settings: Mapping[str, Any],
+    *,
+    seed: int,
+    device: torch.device,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Recogniser:
+    """Train a generative model, synthesise unseen samples, and train the final classifier.
+
+    Args:
+        view: All that training may see.
+        model_name: A generative model of the zoo.
+        settings: Its settings that differ from the defaults.
+        seed: Decides every random number.
+        device: Where to train.
+        on_progress: Told how training goes.
+
+    Raises:
+        UnknownNameError: If there is no such model or setting.
+        ConfigError: If a setting has a wrong value.
+        TrainingError: If training diverges.
+    """
+    keep_freed_memory()
+    model_class = model_entry(model_name).load()
+    config = build(model_class.Config, settings)
+    clock = _Clock()
+
+    feature_space = FeatureSpace.fit(
+        view.features,
+        view.labels,
+        config.feature_space,
+        n_components=config.n_components,
+        shrinkage=config.shrinkage,
+    )
+    known_ids = np.arange(len(view.semantics)) if config.unseen_semantics else view.seen_ids
+    semantic_space = SemanticSpace.fit(view.semantics[known_ids], config.semantic_power)
+    features = _tensor(feature_space.transform(view.features), device)
+    labels = _ids(view.labels, device)
+    known_labels = _ids(np.searchsorted(known_ids, view.labels), device)
+    conditions = _tensor(semantic_space.transform(view.semantics), device)
+    task = _task(feature_space, conditions, view, known_ids, features, labels)
+    clock.lap("preparation")
+
+    streams = Streams(seed, device)
+    model = model_class(task, config, streams)
+    Loop(model, model.plan(), Rows(features, known_labels, task.semantics), streams).run(on_progress)
+    model.eval()
+    clock.lap("training")
+
+    unseen_ids = _ids(view.unseen_ids, device)
+    synthetic = sample_classes(model, conditions[unseen_ids], config.n_synthetic, streams)
+    clock.lap("synthesis")
+
+    classifier = _fit_classifier(model, config, task, features, labels, synthetic, view, streams)
+    clock.lap("classifier")
+    return Recogniser(
+        model_name=model_name,
+        feature_space=feature_space,
+        semantic_space=semantic_space,
+        task=task,
+        model=model,
+        conditions=conditions,
+        classifier=classifier,
+        seconds=clock.seconds,
+    )
+
+
+def _fit_classifier(
+    model: GenerativeModel,
+    config: GenerativeConfig,
+    task: Task,
+    features: Tensor,
+    labels: Tensor,
+    synthetic: Float[Tensor, "n_unseen n_samples space_dim"],
+    view: TrainingView,
+    streams: Streams,
+) -> LinearClassifier:
+    """Fit the final classifier to real seen and synthetic unseen samples."""
+    device, n_classes = features.device, len(view.semantics)
+    seen_ids, unseen_ids = _ids(view.seen_ids, device), _ids(view.unseen_ids, device)
+    if config.classifier == "gaussian":
+        means = torch.empty(n_classes, task.feature_dim, device=device)
+        means[seen_ids] = task.seen_means
+        means[unseen_ids] = synthetic.mean(dim=1)
+        return gaussian_classifier(means, config.gaussian_variance)
+    with torch.no_grad():
+        inputs = _classifier_inputs(model, torch.cat([features, synthetic.flatten(0, 1)]))
+    return train_softmax(
+        inputs,
+        torch.cat([labels, unseen_ids.repeat_interleave(config.n_synthetic)]),
+        n_classes,
+        streams,
+        epochs=config.classifier_epochs,
+        learning_rate=config.classifier_learning_rate,
+        weight_decay=config.classifier_weight_decay,
+    )
+
+
+class _Clock:
+    """Names the time since the last lap."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = now - self._last
+        self._last = now
+
+
+def _task(
+    feature_space: FeatureSpace,
+    conditions: Tensor,
+    view: TrainingView,
+    known_ids: Ids,
+    features: Tensor,
+    labels: Tensor,
+) -> Task:
+    means, variances = [], []
+    for class_id in view.seen_ids:
+        variance, mean = torch.var_mean(features[labels == int(class_id)], dim=0, correction=0)
+        means.append(mean)
+        variances.append(variance)
+    device = features.device
+    unseen_known = np.intersect1d(view.unseen_ids, known_ids)
+    return Task(
+        kind=feature_space.kind,
+        semantics=conditions[_ids(known_ids, device)],
+        seen_ids=_ids(np.searchsorted(known_ids, view.seen_ids), device),
+        unseen_ids=_ids(np.searchsorted(known_ids, unseen_known), device),
+        seen_means=torch.stack(means),
+        seen_variances=torch.stack(variances),
+    )
+
+
+def _classifier_inputs(model: GenerativeModel, features: Tensor) -> Tensor:
+    if model.config.classifier_input == "features":
+        return features
+    return torch.cat([features, model.view(features)], dim=-1)
+
+
+def _below(prefix: str, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in arrays.items() if name.startswith(prefix)}
+
+
+def _tensor(array: NDArray[Any], device: torch.device) -> Tensor:
+    return torch.tensor(array, dtype=torch.float32, device=device)
+
+
+def _ids(array: Ids, device: torch.device) -> Tensor:
+    return torch.tensor(array, dtype=torch.int64, device=device)

@@ -1,0 +1,104 @@
+"""The record of a run: every figure with all that it depends on, made by one function."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import resource
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from zslearn import __version__
+from zslearn.data.dataset import ZSLDataset
+from zslearn.evaluation.protocol import Measurement, Outcome
+
+RECORD_VERSION = 1
+_LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
+
+
+def make_record(dataset: ZSLDataset, outcome: Outcome) -> dict[str, Any]:
+    """Describe a finished run, ready for JSON.
+
+    Accuracies are fractions in [0, 1], times are seconds.
+
+    Args:
+        dataset: What it ran on.
+        outcome: What came out.
+    """
+    estimator, config = outcome.estimator, outcome.estimator.recogniser_.config
+    rehearsal = estimator.rehearsal_
+    return {
+        "record_version": RECORD_VERSION,
+        "status": "finished",
+        "data": {
+            "name": dataset.name,
+            "checksum": dataset.checksum,
+            "split": dataset.split,
+            "source": dataset.source,
+            "warnings": list(dataset.warnings),
+        },
+        "model": estimator.model,
+        "config": asdict(config),
+        "seed": estimator.seed,
+        "setting": {
+            "samples": "inductive",
+            "unseen_semantics_in_training": config.unseen_semantics,
+        },
+        "metrics": outcome.measurement.plain.as_dict(),
+        "metrics_corrected": outcome.measurement.corrected.as_dict(),
+        "references": {
+            name: {**measured.plain.as_dict(), "corrected": measured.corrected.as_dict()}
+            for name, measured in outcome.reference_measurements.items()
+        },
+        "per_class": _per_class(dataset, outcome.measurement),
+        "confusion": asdict(outcome.measurement.confusion),
+        "confusion_corrected": asdict(outcome.measurement.confusion_corrected),
+        "selection": {
+            "chosen_on": "rehearsal classes" if rehearsal else "nothing: fewer than 12 seen classes",
+            "alternatives": [dict(alternative) for alternative in estimator.alternatives_],
+            "rehearsal": None if rehearsal is None else asdict(rehearsal),
+            "references": {name: reference.facts() for name, reference in outcome.references.items()},
+            "events": list(outcome.events),
+        },
+        "versions": versions(),
+        "hardware": hardware(str(estimator.recogniser_.task.semantics.device)),
+        "seconds": dict(outcome.seconds),
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def versions() -> Mapping[str, str]:
+    """Return the versions that figures depend on."""
+    return {
+        "zslearn": __version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _LIBRARIES},
+    }
+
+
+def hardware(device: str) -> Mapping[str, Any]:
+    """Return what "same seed, same bits" depends on besides the versions."""
+    return {
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
+        "threads": torch.get_num_threads(),
+        "precision": "float32",
+    }
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest memory that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _per_class(dataset: ZSLDataset, measurement: Measurement) -> dict[str, float]:
+    return {
+        name: float(accuracy)
+        for name, accuracy in zip(dataset.class_names, measurement.per_class, strict=True)
+        if accuracy == accuracy
+    }

@@ -1,0 +1,98 @@
+"""The rehearsal: seen classes play unseen, so that choices are made without any test row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zslearn.classifiers.calibration import FoldScores, choose_offset, fit_temperature
+from zslearn.data.dataset import TrainingView
+from zslearn.data.splits import RehearsalFold
+from zslearn.evaluation.metrics import Metrics, evaluate_scores
+from zslearn.shapes import Features, Scores
+
+Scorer = Callable[[Features], Scores]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsal:
+    """What the folds chose.
+
+    Attributes:
+        chosen: Which alternative is best by mean AUSUC over the folds, counted from 0.
+        ausuc: The mean AUSUC of every alternative.
+        offset: What to subtract from seen scores.
+        temperature: What to divide scores by before the softmax.
+        calibration_error: Expected gap between confidence and accuracy, in [0, 1].
+        uncorrected: The mean over folds of the five metrics without the offset.
+        corrected: The same with it.
+        pretend_unseen: The classes that played unseen, by fold.
+    """
+
+    chosen: int
+    ausuc: tuple[float, ...]
+    offset: float
+    temperature: float
+    calibration_error: float
+    uncorrected: Metrics
+    corrected: Metrics
+    pretend_unseen: tuple[tuple[str, ...], ...]
+
+
+def rehearse(
+    folds: Sequence[RehearsalFold],
+    fit: Callable[[int, int, TrainingView], Scorer],
+    *,
+    n_alternatives: int = 1,
+) -> Rehearsal | None:
+    """Fit every alternative to every fold, then choose alternative, label-shift correction and temperature.
+
+    Args:
+        folds: The rehearsal folds of a training view; none where it has too few classes.
+        fit: Trains the alternative with the first number on the training view of the fold with the second, and
+            returns its scorer.
+        n_alternatives: How many settings to choose among; of equally good ones the first is taken.
+
+    Returns:
+        The choices; None without folds: the first alternative is taken then, and nothing is corrected.
+    """
+    if not folds:
+        return None
+    scored = [
+        [_score(fold, fit(alternative, number, fold.training)) for number, fold in enumerate(folds)]
+        for alternative in range(n_alternatives)
+    ]
+    ausuc = tuple(_mean_metrics(fold_scores, 0.0).ausuc for fold_scores in scored)
+    chosen = int(np.argmax(ausuc))
+    best = scored[chosen]
+    offset = choose_offset(best).offset
+    temperature = fit_temperature(best, offset)
+    return Rehearsal(
+        chosen=chosen,
+        ausuc=ausuc,
+        offset=offset,
+        temperature=temperature.temperature,
+        calibration_error=temperature.calibration_error,
+        uncorrected=_mean_metrics(best, 0.0),
+        corrected=_mean_metrics(best, offset),
+        pretend_unseen=tuple(tuple(fold.view.class_names[i] for i in fold.pretend_unseen) for fold in folds),
+    )
+
+
+def _score(fold: RehearsalFold, scorer: Scorer) -> FoldScores:
+    test = fold.test
+    return FoldScores(
+        scores=scorer(test.features), labels=test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids
+    )
+
+
+def _mean_metrics(folds: Sequence[FoldScores], offset: float) -> Metrics:
+    measured = [
+        evaluate_scores(
+            fold.scores, fold.labels, seen_ids=fold.seen_ids, unseen_ids=fold.unseen_ids, offset=offset
+        ).as_dict()
+        for fold in folds
+    ]
+    return Metrics(**{name: float(np.mean([each[name] for each in measured])) for name in measured[0]})

@@ -1,0 +1,167 @@
+"""The spaces in which models work: scaled or whitened features, centred semantics.
+
+Both are fitted on the training view only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import eigh
+
+from zslearn.errors import DataError
+from zslearn.shapes import Features, Labels, Semantics
+
+FeatureSpaceKind = Literal["whitened", "unit", "standard"]
+_HIGH_QUANTILE = 0.999
+_SMALLEST_SCALE = 1e-6
+_SMALLEST_SHARE = 1e-7
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureSpace:
+    """A map of features into the space in which generators work, and back.
+
+    ``unit`` divides non-negative features by a high quantile of the training rows and clips to [0, 1], for
+    generators that end in a sigmoid. ``standard`` subtracts the mean and divides by the standard deviation, for
+    generators that end linearly. ``whitened`` keeps the leading principal components and whitens them within
+    classes, so that rows of one class scatter about evenly in all directions and Euclidean distance means
+    something; generators end linearly there too.
+
+    Attributes:
+        kind: Which of the three.
+        centre: What is subtracted first, ``[feature_dim]``.
+        scale: What is divided by next, ``[feature_dim]``, > 0.
+        projection: What is multiplied by last, ``[feature_dim, space_dim]``; None but for ``whitened``.
+        expansion: The projection's way back, ``[space_dim, feature_dim]``.
+    """
+
+    kind: FeatureSpaceKind
+    centre: Float[np.ndarray, " feature_dim"]
+    scale: Float[np.ndarray, " feature_dim"]
+    projection: Float[np.ndarray, "feature_dim space_dim"] | None = None
+    expansion: Float[np.ndarray, "space_dim feature_dim"] | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        features: Features,
+        labels: Labels,
+        kind: Literal["auto", "whitened", "unit", "standard"] = "whitened",
+        *,
+        n_components: int = 256,
+        shrinkage: float = 0.5,
+    ) -> FeatureSpace:
+        """Learn the map from training rows.
+
+        Args:
+            features: The training rows.
+            labels: Their classes; only ``whitened`` reads them.
+            kind: ``auto`` takes ``unit`` where no feature is negative, ``standard`` otherwise.
+            n_components: Principal components that ``whitened`` keeps, at most.
+            shrinkage: Share in [0, 1] of a round covariance in the one that ``whitened`` divides by.
+
+        Raises:
+            DataError: If ``unit`` is asked for and features are negative.
+        """
+        if kind == "whitened":
+            return _whitened(features, labels, n_components, shrinkage)
+        negative = bool((features < 0).any())
+        if kind == "unit" and negative:
+            raise DataError(
+                "features are negative, which the feature space 'unit' cannot hold",
+                remedy="Set feature_space to whitened, standard or auto.",
+            )
+        if kind == "standard" or negative:
+            centre = features.mean(axis=0, dtype=np.float64)
+            scale = features.std(axis=0, dtype=np.float64)
+            chosen: FeatureSpaceKind = "standard"
+        else:
+            centre = np.zeros(features.shape[1])
+            scale = np.quantile(features, _HIGH_QUANTILE, axis=0)
+            chosen = "unit"
+        usable = np.where(scale > _SMALLEST_SCALE, scale, 1.0)
+        return cls(kind=chosen, centre=centre.astype(np.float32), scale=usable.astype(np.float32))
+
+    def transform(self, features: Features) -> Features:
+        """Map features into the space, as float32."""
+        mapped = (features.astype(np.float32, copy=False) - self.centre) / self.scale
+        if self.projection is not None:
+            return mapped @ self.projection
+        return np.clip(mapped, 0.0, 1.0, out=mapped) if self.kind == "unit" else mapped
+
+    def inverse(self, mapped: Float[np.ndarray, "... space_dim"]) -> Float[np.ndarray, "... feature_dim"]:
+        """Map points of the space back to features; what ``transform`` clipped or dropped stays lost."""
+        return (mapped if self.expansion is None else mapped @ self.expansion) * self.scale + self.centre
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SemanticSpace:
+    """A map of raw semantics to condition vectors of unit length.
+
+    Semantics are L2-normalised, centred, and rotated to their principal axes, whose strengths are then raised to a
+    power: 1 keeps the geometry, 0.5 lets weaker axes count for more, as where a few axes outshine the rest. The
+    map is fitted once and kept, so that a class added later changes nothing for the others.
+
+    Attributes:
+        centre: What is subtracted from the L2-normalised semantics, ``[semantic_dim]``.
+        projection: What is multiplied by before the last normalisation, ``[semantic_dim, condition_dim]``.
+    """
+
+    centre: Float[np.ndarray, " semantic_dim"]
+    projection: Float[np.ndarray, "semantic_dim condition_dim"]
+
+    @classmethod
+    def fit(cls, semantics: Semantics, power: float = 1.0) -> SemanticSpace:
+        """Learn centre and axes from the semantics of all classes that may be known in training.
+
+        Args:
+            semantics: Raw semantics, a row per class.
+            power: To which the strengths of the principal axes are raised, in [0, 1].
+        """
+        unit = _unit_rows(semantics)
+        centre = unit.mean(axis=0)
+        _, strengths, axes = np.linalg.svd(unit - centre, full_matrices=False)
+        kept = strengths > _SMALLEST_SHARE * strengths[0]
+        projection = axes[kept].T * strengths[kept] ** (power - 1.0)
+        return cls(centre=centre, projection=projection)
+
+    def transform(self, semantics: Semantics) -> Float[np.ndarray, "n_classes condition_dim"]:
+        """Map raw semantics to condition vectors of length 1."""
+        return _unit_rows((_unit_rows(semantics) - self.centre) @ self.projection)
+
+
+def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: float) -> FeatureSpace:
+    centre = features.mean(axis=0, dtype=np.float64)
+    centred = features - centre.astype(np.float32)
+    n_kept = min(n_components, *features.shape)
+    last = features.shape[1] - 1
+    strengths, axes = eigh((centred.T @ centred).astype(np.float64), subset_by_index=(last - n_kept + 1, last))
+    axes = axes[:, strengths > _SMALLEST_SHARE * strengths[-1]]
+    within = _within_class_covariance(centred @ axes.astype(np.float32), labels)
+    variances, rotation = np.linalg.eigh(within)
+    deviations = np.sqrt(np.maximum((1.0 - shrinkage) * variances + shrinkage * variances.mean(), 1e-12))
+    return FeatureSpace(
+        kind="whitened",
+        centre=centre.astype(np.float32),
+        scale=np.ones(features.shape[1], dtype=np.float32),
+        projection=(axes @ (rotation / deviations)).astype(np.float32),
+        expansion=((rotation * deviations).T @ axes.T).astype(np.float32),
+    )
+
+
+def _within_class_covariance(rows: Float[np.ndarray, "n_rows dim"], labels: Labels) -> Float[np.ndarray, "dim dim"]:
+    _, ranks, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    order = np.argsort(ranks, kind="stable")
+    means = np.add.reduceat(rows[order], np.r_[0, np.cumsum(counts)[:-1]], dtype=np.float64) / counts[:, None]
+    residuals = rows - means[ranks]
+    scatter: Float[np.ndarray, "dim dim"] = residuals.T @ residuals
+    return scatter / max(1, len(rows) - len(counts))
+
+
+def _unit_rows(rows: Float[np.ndarray, "n_rows dim"]) -> Float[np.ndarray, "n_rows dim"]:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms > 0, norms, 1.0)

@@ -1,0 +1,1 @@
+"""Plans as data, and the one loop that executes them."""

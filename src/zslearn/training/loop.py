@@ -1,0 +1,223 @@
+"""The one loop that executes every plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zslearn.errors import TrainingError
+from zslearn.tensors import ClassSemantics
+from zslearn.training.plan import Phase, Plan, Stage, Step
+from zslearn.training.streams import Streams
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The training rows in the model's feature space, on the device where it trains."""
+
+    features: Tensor
+    labels: Tensor
+    semantics: ClassSemantics
+
+    def draw(self, size: int, streams: Streams) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw a batch with replacement: features, condition vectors and labels."""
+        rows = streams.integers("batch", self.labels.shape[0], size)
+        labels = self.labels[rows]
+        return self.features[rows], self.semantics[labels], labels
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands, and what its last updates measured."""
+
+    stage: str
+    step: int
+    n_steps: int
+    total_step: int
+    total_steps: int
+    terms: dict[str, float]
+
+
+class Loop:
+    """Executes a plan, one phase at a time, and can be stopped and resumed between any two.
+
+    Gradients are taken with respect to the parameters of the phase alone, so that no other parameter is
+    moved or even holds a gradient.
+
+    Args:
+        model: Owns the sub-modules that the plan's phases name.
+        plan: What to do.
+        rows: What to train on.
+        streams: Where all randomness comes from.
+    """
+
+    def __init__(self, model: nn.Module, plan: Plan, rows: Rows, streams: Streams) -> None:
+        self.model = model
+        self.plan = plan
+        self.rows = rows
+        self.streams = streams
+        self.cursor = Cursor()
+        self._optimisers: dict[str, torch.optim.Optimizer] = {}
+        self._averages: dict[str, Tensor] = {}
+        self._terms: dict[str, Tensor] = {}
+
+    @property
+    def done(self) -> bool:
+        """Whether every stage is complete."""
+        return self.cursor.stage >= len(self.plan.stages)
+
+    def run(self, on_step: Callable[[Progress], None] | None = None, *, every: int = 50) -> None:
+        """Train to the end of the plan.
+
+        Args:
+            on_step: Called every ``every`` steps and at the end of each stage; reading the terms is what makes
+                the host wait for the device, so it is not done in between.
+            every: Steps between two calls.
+
+        Raises:
+            TrainingError: If a term is not finite when it is read.
+        """
+        while not self.done:
+            stage, step = self._stage, self.cursor.step
+            if stage.n_steps > 0:
+                self.step()
+            else:
+                self.cursor.next_stage()
+                continue
+            if step % every == 0 or self.cursor.step == 0:
+                progress = self._progress(stage, step)
+                if on_step is not None:
+                    on_step(progress)
+
+    def step(self) -> None:
+        """Execute all phases that remain of the current step."""
+        stage = self._stage
+        for _ in range(self.cursor.phase, len(stage.phases)):
+            self.step_phase()
+
+    def step_phase(self) -> None:
+        """Execute the next phase with its repeats, then advance."""
+        stage = self._stage
+        phase = stage.phases[self.cursor.phase]
+        optimiser = self._optimiser(stage, phase)
+        if phase.cosine:
+            scale = 0.5 * (1.0 + math.cos(math.pi * self.cursor.step / stage.n_steps))
+            for group in optimiser.param_groups:
+                group["lr"] = phase.learning_rate * scale
+        for _ in range(phase.repeats):
+            self._update(stage, phase, optimiser)
+        self.cursor.phase += 1
+        if self.cursor.phase == len(stage.phases):
+            self._end_step(stage)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to continue to the same bits."""
+        return {
+            "model": self.model.state_dict(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
+            "averages": dict(self._averages),
+            "streams": self.streams.state_dict(),
+            "cursor": (self.cursor.stage, self.cursor.step, self.cursor.phase),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that ``state_dict`` returned for the same model and plan."""
+        self.model.load_state_dict(state["model"])
+        self.cursor = Cursor(*state["cursor"])
+        self._averages = {name: average.clone() for name, average in state["averages"].items()}
+        self.streams.load_state_dict(state["streams"])
+        self._optimisers.clear()
+        for stage in self.plan.stages:
+            for phase in stage.phases:
+                key = f"{stage.name}/{phase.name}"
+                if key in state["optimisers"]:
+                    self._optimiser(stage, phase).load_state_dict(state["optimisers"][key])
+
+    @property
+    def _stage(self) -> Stage:
+        return self.plan.stages[self.cursor.stage]
+
+    def _update(self, stage: Stage, phase: Phase, optimiser: torch.optim.Optimizer) -> None:
+        features, semantics, labels = self.rows.draw(stage.batch_size, self.streams)
+        terms = phase.loss(
+            Step(features, semantics, labels, self.cursor.step / stage.n_steps, self.streams),
+        )
+        total = torch.stack([term.sum() for term in terms.values()]).sum()
+        parameters = [parameter for _, parameter in self._named_parameters(phase.trains)]
+        for parameter, gradient in zip(parameters, torch.autograd.grad(total, parameters), strict=True):
+            parameter.grad = gradient
+        if phase.clip > 0:
+            nn.utils.clip_grad_norm_(parameters, phase.clip)
+        optimiser.step()
+        optimiser.zero_grad()
+        self._terms.update({f"{phase.name}.{name}": term.detach() for name, term in terms.items()})
+
+    def _end_step(self, stage: Stage) -> None:
+        self._average(stage)
+        self.cursor.phase = 0
+        self.cursor.step += 1
+        if self.cursor.step == stage.n_steps:
+            self._adopt_averages()
+            self.cursor.next_stage()
+
+    @torch.no_grad()
+    def _average(self, stage: Stage) -> None:
+        decay = min(stage.decay, (1 + self.cursor.step) / (10 + self.cursor.step))
+        for name, parameter in self._named_parameters(stage.average):
+            if name in self._averages:
+                self._averages[name].lerp_(parameter, 1.0 - decay)
+            else:
+                self._averages[name] = parameter.detach().clone()
+
+    @torch.no_grad()
+    def _adopt_averages(self) -> None:
+        parameters = dict(self.model.named_parameters())
+        for name, average in self._averages.items():
+            parameters[name].copy_(average)
+        self._averages.clear()
+
+    def _named_parameters(self, modules: tuple[str, ...]) -> Iterator[tuple[str, nn.Parameter]]:
+        for module in modules:
+            yield from self.model.get_submodule(module).named_parameters(prefix=module)
+
+    def _optimiser(self, stage: Stage, phase: Phase) -> torch.optim.Optimizer:
+        key = f"{stage.name}/{phase.name}"
+        if key not in self._optimisers:
+            self._optimisers[key] = torch.optim.AdamW(
+                [parameter for _, parameter in self._named_parameters(phase.trains)],
+                lr=phase.learning_rate,
+                betas=phase.betas,
+                weight_decay=phase.weight_decay,
+                fused=True,
+            )
+        return self._optimisers[key]
+
+    def _progress(self, stage: Stage, step: int) -> Progress:
+        terms = {name: float(term.mean()) for name, term in self._terms.items()}
+        for name, value in terms.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"the term {name!r} became {value} in stage {stage.name!r} at step {step + 1}",
+                    remedy="Lower learning_rate or the weight of that term.",
+                )
+        index = next(i for i, known in enumerate(self.plan.stages) if known is stage)
+        before = sum(earlier.n_steps for earlier in self.plan.stages[:index])
+        return Progress(stage.name, step + 1, stage.n_steps, before + step + 1, self.plan.n_steps, terms)
+
+
+@dataclass
+class Cursor:
+    """The next phase to execute: stage, step within it, phase within that."""
+
+    stage: int = 0
+    step: int = 0
+    phase: int = 0
+
+    def next_stage(self) -> None:
+        """Move to the first phase of the following stage."""
+        self.stage, self.step, self.phase = self.stage + 1, 0, 0

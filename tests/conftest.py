@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+# Tests are imported without being a package, so what they share has to be on the path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from toy import toy_dataset as make_toy_dataset
+from zslearn.data.dataset import ZSLDataset
+
+
+@pytest.fixture(scope="session")
+def toy_dataset() -> ZSLDataset:
+    return make_toy_dataset()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of benchmark files that are not part of the project."""
+    root = Path(os.environ.get("ZSLEARN_SHARED") or Path(__file__).parents[2] / "shared") / "data"
+    if not root.is_dir():
+        pytest.skip(f"benchmark files are absent: no {root} (set ZSLEARN_SHARED)")
+    return root
