@@ -296,6 +296,11 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ) from error
         return estimator
 
+    def candidate_names(self, candidates: Candidates | Sequence[Any] = "all") -> list[Any]:
+        """Return the class names among which ``predict`` would choose, in the order of ``predict_proba``."""
+        names: list[Any] = self.classes_[self._candidate_ids(candidates)].tolist()
+        return names
+
     @property
     def offset_(self) -> float:
         """What a corrected score subtracts from seen classes; 0 without a rehearsal."""

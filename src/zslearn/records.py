@@ -20,7 +20,28 @@ RECORD_VERSION = 1
 _LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
 
-def make_record(dataset: ZSLDataset, outcome: Outcome) -> dict[str, Any]:
+def source_facts(
+    dataset: ZSLDataset, source: str, features: str | None = None, semantics: str | None = None
+) -> dict[str, Any]:
+    """Describe a data set and where it was taken from, so that it can be found again.
+
+    Args:
+        dataset: The data set.
+        source: What was asked for: a name or a folder.
+        features: The feature file that was asked for.
+        semantics: The split file that was asked for.
+    """
+    return {
+        "name": dataset.name,
+        "checksum": dataset.checksum,
+        "split": dataset.split,
+        "source": dataset.source,
+        "warnings": list(dataset.warnings),
+        "asked_for": {"data": source, "features": features, "semantics": semantics},
+    }
+
+
+def make_record(dataset: ZSLDataset, outcome: Outcome, data: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a finished run, ready for JSON.
 
     Accuracies are fractions in [0, 1], times are seconds.
@@ -28,19 +49,14 @@ def make_record(dataset: ZSLDataset, outcome: Outcome) -> dict[str, Any]:
     Args:
         dataset: What it ran on.
         outcome: What came out.
+        data: The data set's ``source_facts``.
     """
     estimator, config = outcome.estimator, outcome.estimator.recogniser_.config
     rehearsal = estimator.rehearsal_
     return {
         "record_version": RECORD_VERSION,
         "status": "finished",
-        "data": {
-            "name": dataset.name,
-            "checksum": dataset.checksum,
-            "split": dataset.split,
-            "source": dataset.source,
-            "warnings": list(dataset.warnings),
-        },
+        "data": dict(data),
         "model": estimator.model,
         "config": asdict(config),
         "seed": estimator.seed,

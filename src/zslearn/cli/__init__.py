@@ -1,0 +1,90 @@
+"""The command line: one module per command, each importing what it needs only when it runs.
+
+Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 1 failed, 2 wrong use,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from zslearn import __version__
+from zslearn.cli import evaluate, predict, run, show, synthesize
+from zslearn.errors import TrainingError, ZslearnError
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+_COMMANDS = (run, evaluate, predict, synthesize, show)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and name the nearest known word."""
+
+    def error(self, message: str) -> NoReturn:
+        known = [*self._option_string_actions, *_command_names(self)]
+        wrong = re.findall(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)", message)
+        nearest = difflib.get_close_matches(wrong[0], known, n=2) if wrong else []
+        hint = f" Did you mean {' or '.join(nearest)}?" if nearest else f" See {self.prog} --help."
+        self.exit(WRONG_USE, f"error: {message.rstrip('.')}.{hint}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The words after ``zslearn``; by default those of the process.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+        code: int = arguments.command(arguments)
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else WRONG_USE
+    except ZslearnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED if isinstance(error, TrainingError) else WRONG_USE
+    except KeyboardInterrupt:
+        print("interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has left; Python would complain once more while closing it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        print(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="zslearn",
+        description="Recognise classes that nobody has given an example of.",
+        epilog="Start with: zslearn run",
+    )
+    parser.add_argument("--version", action="version", version=f"zslearn {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in _COMMANDS:
+        command = commands.add_parser(
+            module.NAME,
+            help=module.__doc__.splitlines()[0].rstrip(".") if module.__doc__ else None,
+            description=module.__doc__,
+            epilog=f"Example: {module.EXAMPLE}",
+        )
+        module.add_arguments(command)
+        command.set_defaults(command=module.run)
+    return parser
+
+
+def _command_names(parser: argparse.ArgumentParser) -> list[str]:
+    return [
+        name for action in parser._actions if isinstance(action, argparse._SubParsersAction) for name in action.choices
+    ]

@@ -1,0 +1,39 @@
+"""Finding the model and the data of a finished run again."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from zslearn.errors import DataError
+
+if TYPE_CHECKING:
+    from zslearn.data.dataset import ZSLDataset
+    from zslearn.estimator import GenerativeZSL
+
+
+def load_run_data(arguments: argparse.Namespace, record: dict[str, Any], estimator: GenerativeZSL) -> ZSLDataset:
+    """Load the data set that a run should be measured on: the named one, or the run's own.
+
+    Raises:
+        DataError: If its classes or features are not those of the model.
+    """
+    from zslearn.data.catalog import load_data
+
+    asked_for = record["data"]["asked_for"]
+    if arguments.data is not None:
+        asked_for = {"data": arguments.data, "features": arguments.features, "semantics": arguments.semantics}
+    split = arguments.split or record["data"]["split"]
+    dataset = load_data(
+        asked_for["data"], features=asked_for["features"], semantics=asked_for["semantics"], split=split
+    )
+    if list(dataset.class_names) != estimator.classes_.tolist() or set(dataset.unseen_ids) != set(
+        estimator.unseen_ids_
+    ):
+        raise DataError(
+            "the data set does not fit the run",
+            expected="the same classes, seen and unseen as in training",
+            received=f"{dataset.name}, split {dataset.split}",
+            remedy="Name the run's own data and split, or leave both out.",
+        )
+    return dataset

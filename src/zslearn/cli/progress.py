@@ -1,0 +1,80 @@
+"""Progress on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from zslearn.estimator import FitProgress
+
+_QUIET_SECONDS = 10.0
+_N_TERMS = 3
+
+
+class ProgressReport:
+    """Shows how a fit goes, and keeps its history.
+
+    Args:
+        path: Where the history is written, one JSON object a line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.history: list[dict[str, Any]] = []
+        self._path = path
+        self._last = 0.0
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        """Open the history and, on a terminal, the bar."""
+        self._file = self._path.open("w", encoding="utf-8")
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[terms]}"),
+            )
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("starting", total=1.0, terms="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close both."""
+        self._file.close()
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, progress: FitProgress) -> None:
+        """Take one report from the fit."""
+        training = progress.training
+        entry = {
+            "part": progress.part,
+            "n_parts": progress.n_parts,
+            "stage": training.stage,
+            "step": training.step,
+            "terms": training.terms,
+        }
+        self.history.append(entry)
+        self._file.write(json.dumps(entry) + "\n")
+        self._file.flush()
+        final = progress.part == progress.n_parts - 1
+        label = "final training" if final else f"rehearsal {progress.part + 1}/{progress.n_parts - 1}"
+        largest = sorted(training.terms.items(), key=lambda item: -abs(item[1]))[:_N_TERMS]
+        terms = "  ".join(f"{name.partition('.')[2]} {value:.3g}" for name, value in largest)
+        done = (progress.part + training.total_step / training.total_steps) / progress.n_parts
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=label, terms=terms)
+        elif time.monotonic() - self._last > _QUIET_SECONDS:
+            self._last = time.monotonic()
+            print(f"{100 * done:3.0f} %  {label}, {training.stage}: {terms}", file=sys.stderr)

@@ -1,0 +1,157 @@
+"""Train, synthesise, classify and measure, beside closed-form references.
+
+Writes a run folder with the record, the model, the history and pictures, and prints one table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zslearn.cli.arguments import add_data_arguments, add_json_argument
+
+if TYPE_CHECKING:
+    from zslearn.data.dataset import ZSLDataset
+
+NAME = "run"
+EXAMPLE = "zslearn run --data glyphs --seed 1 --set sp_weight=0.5 n_updates=300"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``zslearn run``."""
+    add_data_arguments(parser, default="glyphs")
+    parser.add_argument("--model", default="skd", help="a model of the zoo (default: skd); see zslearn show models")
+    parser.add_argument("--seed", type=int, default=0, help="decides every random number (default: 0)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/DATA-MODEL-sSEED)")
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda", help="where to train (default: auto)")
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="settings of the model; see zslearn show models NAME",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings from a file; --set goes before it")
+    add_json_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Execute ``zslearn run``."""
+    from zslearn.configuration import build, parse_assignments
+    from zslearn.data.catalog import load_data
+    from zslearn.devices import resolve_device
+    from zslearn.models import model_entry
+    from zslearn.runs import check_run_folder, make_run_folder
+
+    check_run_folder(arguments.out)
+    settings = {**_settings_file(arguments.config), **parse_assignments(arguments.assignments)}
+    build(model_entry(arguments.model).load().Config, settings)
+    resolve_device(arguments.device)
+    dataset = load_data(
+        arguments.data, features=arguments.features, semantics=arguments.semantics, split=arguments.split
+    )
+    split = "" if dataset.split == "official" else f"-split{dataset.split}"
+    default = Path("runs") / f"{_safe(dataset.name)}{split}-{arguments.model}-s{arguments.seed}"
+    folder = make_run_folder(arguments.out, default)
+    record = _execute(dataset, settings, folder, arguments)
+    if arguments.json:
+        print(json.dumps({"folder": str(folder), **record}, indent=2))
+    else:
+        _print_result(record, folder)
+    return 0
+
+
+def _execute(
+    dataset: ZSLDataset, settings: dict[str, Any], folder: Path, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Run the protocol; whatever happens, the folder's record says how it ended."""
+    from zslearn.cli.progress import ProgressReport
+    from zslearn.errors import TrainingError
+    from zslearn.evaluation.protocol import run_protocol
+    from zslearn.records import make_record, source_facts
+    from zslearn.report.pictures import draw_run
+    from zslearn.runs import HISTORY_FILE, write_record
+
+    begun = {
+        "status": "running",
+        "data": source_facts(dataset, arguments.data, arguments.features, arguments.semantics),
+        "model": arguments.model,
+        "settings": settings,
+        "seed": arguments.seed,
+    }
+    write_record(folder, begun)
+    try:
+        with ProgressReport(folder / HISTORY_FILE) as progress:
+            outcome = run_protocol(
+                dataset,
+                model=arguments.model,
+                settings=settings,
+                seed=arguments.seed,
+                device=arguments.device,
+                on_progress=progress.update,
+            )
+        record = make_record(dataset, outcome, begun["data"])
+        outcome.estimator.save(folder)
+        record["pictures"] = draw_run(folder, dataset, outcome, progress.history)
+        write_record(folder, record)
+        return record
+    except KeyboardInterrupt:
+        write_record(folder, {**begun, "status": "interrupted"})
+        print(f"interrupted: {folder} holds no model and can be deleted.", file=sys.stderr)
+        raise
+    except TrainingError as error:
+        write_record(folder, {**begun, "status": "failed", "cause": str(error)})
+        raise
+
+
+def _settings_file(path: Path | None) -> dict[str, Any]:
+    """Read settings from YAML."""
+    import yaml
+
+    from zslearn.errors import ConfigError
+
+    if path is None:
+        return {}
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"the settings file {path} cannot be read",
+            received=str(error).splitlines()[0],
+            remedy="Give a YAML file with one FIELD: VALUE per line.",
+        ) from error
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
+        raise ConfigError(
+            f"the settings file {path} holds no settings",
+            expected="one FIELD: VALUE per line",
+            received=type(settings).__name__,
+        )
+    return settings
+
+
+def _safe(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+
+
+def _print_result(record: dict[str, Any], folder: Path) -> None:
+    from zslearn.report.tables import result_table, verdict
+
+    for warning in record["data"]["warnings"]:
+        print(f"warning: {warning}")
+    split = record["data"]["split"]
+    print(f"{record['data']['name']}, {split} split, seed {record['seed']}; percent, AUSUC as a fraction:")
+    print()
+    print(result_table(record))
+    print()
+    print(verdict(record))
+    print()
+    print(f"Run folder: {folder}")
+    for picture in record["pictures"]:
+        print(f"  {folder / picture}")
