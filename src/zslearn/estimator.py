@@ -155,7 +155,10 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The different settings to choose among, the user's own standing in each."""
         model_class = model_entry(self.model).load()
         different: list[Mapping[str, Any]] = []
-        for alternative in model_class.alternatives(non_negative=not (view.features < 0).any()):
+        offered = model_class.alternatives(
+            feature_dim=view.features.shape[1], non_negative=not (view.features < 0).any()
+        )
+        for alternative in offered:
             merged = {**alternative, **(self.settings or {})}
             if merged not in different:
                 different.append(merged)

@@ -7,6 +7,7 @@ The paper (Bao et al., SPL 2025) names the idea; these formulae are this library
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -39,7 +40,7 @@ def feature_gap(student_view: HiddenBatch, teacher_view: HiddenBatch) -> PerSeed
     return (student_view - teacher_view).square().sum(-1).mean(-1)
 
 
-def relational_gap(student_view: HiddenBatch, teacher_view: HiddenBatch) -> PerSeed:
+def relational_gap(student_view: HiddenBatch, teacher_view: Float[Tensor, "*seeds batch other_dim"]) -> PerSeed:
     """Mean squared difference of the batch's pairwise distances, each side divided by its mean distance.
 
     The two views may differ in size and scale: only the arrangement of the samples counts.

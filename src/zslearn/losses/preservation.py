@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from zslearn.tensors import ClassSemantics, LabelBatch, PerSeed, ScoreBatch, SemanticBatch
+from zslearn.tensors import ClassSemantics, FeatureBatch, LabelBatch, PerSeed, ScoreBatch, SemanticBatch
 
 Margins = Float[Tensor, "n_classes n_classes"]
 """What class c (column) is given for free where class y (row) is right."""
@@ -53,6 +53,16 @@ def similarity_margins(semantics: ClassSemantics, scale: float) -> Margins:
     """
     margins = 0.5 * scale * (1.0 + cosine_scores(semantics, semantics))
     return margins.fill_diagonal_(0.0)
+
+
+def gaussian_scores(features: FeatureBatch, centres: Float[Tensor, "*seeds n_classes feature_dim"]) -> ScoreBatch:
+    """Log-likelihood of each sample under a unit Gaussian around each class's centre, up to a term of the sample.
+
+    >>> import torch
+    >>> gaussian_scores(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.0], [0.0, 0.0]])).tolist()
+    [[2.5, 0.0]]
+    """
+    return features @ centres.transpose(-1, -2) - 0.5 * centres.square().sum(-1).unsqueeze(-2)
 
 
 def semantic_regression(projected: SemanticBatch, semantics: SemanticBatch) -> PerSeed:

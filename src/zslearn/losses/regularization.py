@@ -57,6 +57,22 @@ def relation_band(semantic: Relations, visual: Relations, width: float | Relatio
     return functional.relu((visual - semantic).abs() - width).square().sum(-1).mean(-1)
 
 
+def trusted_distance(offsets: UnseenMoments, error: float | PerSeed) -> PerSeed:
+    """Squared distance of generated class means from where semantics put them, in units of the semantics' own error.
+
+    Where semantics predict held-out classes badly, straying from them costs little.
+
+    Args:
+        offsets: Generated class mean minus the mean regressed from semantics.
+        error: Mean squared error of that regression on classes left out of it, > 0.
+
+    >>> import torch
+    >>> trusted_distance(torch.tensor([[3.0, 4.0]]), 5.0).item()
+    5.0
+    """
+    return offsets.square().sum(-1).mean(-1) / error
+
+
 def moment_gap(log_variances: UnseenMoments, target: UnseenMoments) -> PerSeed:
     """Mean absolute difference of per-dimension log-variances.
 

@@ -114,12 +114,13 @@ class GenerativeModel(nn.Module, ABC):
         super().__init__()
 
     @classmethod
-    def alternatives(cls, *, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
+    def alternatives(cls, *, feature_dim: int, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
         """Settings among which a rehearsal chooses, the one to take without a rehearsal first.
 
         What the user sets stands in every alternative.
 
         Args:
+            feature_dim: Size of a sample.
             non_negative: Whether no training feature is negative.
         """
         return ({},)

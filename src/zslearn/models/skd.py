@@ -21,9 +21,21 @@ from zslearn.models.base import GenerativeConfig, GenerativeModel, Task
 from zslearn.models.prototypes import Prototypes
 from zslearn.models.terms import SemanticTerms, TermsConfig
 from zslearn.nets import Encoder, Perceptron
-from zslearn.tensors import ClassSemantics, FeatureBatch, HiddenBatch, LatentBatch, ScoreBatch, SemanticBatch
+from zslearn.tensors import (
+    ClassFeatures,
+    ClassSemantics,
+    FeatureBatch,
+    HiddenBatch,
+    LabelBatch,
+    LatentBatch,
+    ScoreBatch,
+    SemanticBatch,
+)
 from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import Streams
+
+
+_LONGEST_FREE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +71,9 @@ class SKDConfig(GenerativeConfig, TermsConfig):
     """Weight of the critic's gradient penalty."""
     average_decay: Annotated[float, Range(0, 1, high_open=True)] = 0.99
     """Decay per step of the moving average of weights that synthesis uses; 0 uses the last weights."""
-    sr_weight: Annotated[float, Range(0)] = 0.1
+    sr_weight: Annotated[float, Range(0)] = 1.0
     """Weight of semantic regularization as a whole."""
-    sp_weight: Annotated[float, Range(0)] = 0.3
+    sp_weight: Annotated[float, Range(0)] = 1.0
     """Weight of semantic preservation as a whole."""
     kd_weight: Annotated[float, Range(0)] = 1.0
     """Weight of semantic-based distillation as a whole."""
@@ -93,14 +105,14 @@ class SKD(GenerativeModel):
         self.terms = SemanticTerms(task, config, h, streams)
 
     @classmethod
-    def alternatives(cls, *, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
-        """The default, which anchors small networks on linear ground, or a generator of the features as they are.
+    def alternatives(cls, *, feature_dim: int, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
+        """The default, anchored in a whitened space, or a free generator of the features as they are.
 
         Which one generalises to new classes depends on the data: whitened distances suit the features of deep
-        backbones, free generation suits small images.
+        backbones, free generation suits small images. It is not tried on long features, where it costs minutes.
         """
         free = {"feature_space": "unit", "classifier": "softmax", "semantic_power": 1.0, "n_updates": 800}
-        return ({}, free) if non_negative else ({},)
+        return ({}, free) if non_negative and feature_dim <= _LONGEST_FREE else ({},)
 
     def plan(self) -> Plan:
         """Teachers first; then, in each step, the critic and one joint update."""
@@ -146,7 +158,7 @@ class SKD(GenerativeModel):
         mean, log_variance = self.encoder(step.features, step.semantics)
         noise = step.streams.normal("posterior", *mean.shape[len(step.streams.leading) :])
         latent = mean + (0.5 * log_variance).exp() * noise
-        decoded = self._decode(latent, step.semantics)
+        decoded = self._decode(latent, step.semantics, self._seen_anchors(step.labels))
         terms = {
             "reconstruction": self._reconstruction(decoded, step.features),
             "kl": config.kl_weight * variational.divergence_from_standard_normal(mean, log_variance),
@@ -156,13 +168,18 @@ class SKD(GenerativeModel):
             terms["adversarial"] = -config.adversarial_weight * verdict.sum(-1).mean(-1)
         self.terms.follow(self.encoder.visual)
         terms |= self.terms.on_real(step, self, lambda: self._finish(decoded))
+        if self.prototypes is not None:
+            terms |= self.terms.on_classes(
+                step, self.prototypes, lambda semantics: self.offsets(semantics, step.streams)
+            )
         terms |= self.terms.on_unseen(step, self)
         return terms
 
     def sample(self, semantics: SemanticBatch, streams: Streams) -> FeatureBatch:
         """Decode latents drawn from N(0, I)."""
         latent = streams.normal("latent", semantics.shape[-2], self.config.latent_dim)
-        return self._finish(self._decode(latent, semantics))
+        anchors = None if self.prototypes is None else self.prototypes(semantics)
+        return self._finish(self._decode(latent, semantics, anchors))
 
     def view(self, features: FeatureBatch) -> HiddenBatch:
         """Return ``h(x)``, the encoder's hidden layer on the sample alone."""
@@ -172,9 +189,22 @@ class SKD(GenerativeModel):
         """Score by the student's projection R(x), which distillation has taught."""
         return self.terms.verdict(self.view(features), semantics)
 
-    def _decode(self, latent: LatentBatch, semantics: SemanticBatch) -> FeatureBatch:
+    def offsets(self, semantics: ClassSemantics, streams: Streams) -> ClassFeatures:
+        """Estimate how far the generator moves each class's centre, from one latent and its opposite."""
+        semantics = semantics.expand(*streams.leading, *semantics.shape)
+        latent = streams.normal("centre", semantics.shape[-2], self.config.latent_dim)
+        both = self.generator(torch.cat([latent, -latent], dim=-2), torch.cat([semantics, semantics], dim=-2))
+        return both.unflatten(-2, (2, -1)).mean(dim=-3)
+
+    def _seen_anchors(self, labels: LabelBatch) -> FeatureBatch | None:
+        """The real means of seen classes, which need no regression."""
+        if self.prototypes is None:
+            return None
+        return self.task.seen_means[torch.searchsorted(self.task.seen_ids, labels)]
+
+    def _decode(self, latent: LatentBatch, semantics: SemanticBatch, anchors: FeatureBatch | None) -> FeatureBatch:
         decoded = self.generator(latent, semantics)
-        return decoded if self.prototypes is None else decoded + self.prototypes(semantics)
+        return decoded if anchors is None else decoded + anchors
 
     def _finish(self, decoded: FeatureBatch) -> FeatureBatch:
         return torch.sigmoid(decoded) if self.task.kind == "unit" else decoded

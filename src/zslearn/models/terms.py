@@ -16,8 +16,17 @@ from torch import Tensor, nn
 from zslearn.configuration import Range
 from zslearn.losses import distillation, preservation, regularization
 from zslearn.models.base import Task
+from zslearn.models.prototypes import Prototypes
 from zslearn.nets import Linear, Projector
-from zslearn.tensors import ClassSemantics, FeatureBatch, HiddenBatch, LabelBatch, ScoreBatch, SemanticBatch
+from zslearn.tensors import (
+    ClassFeatures,
+    ClassSemantics,
+    FeatureBatch,
+    HiddenBatch,
+    LabelBatch,
+    ScoreBatch,
+    SemanticBatch,
+)
 from zslearn.training.plan import Phase, Stage, Step, Terms
 from zslearn.training.streams import Streams
 
@@ -28,9 +37,12 @@ class TermsConfig:
 
     sr_weight: Annotated[float, Range(0)] = 0.0
     """Weight of semantic regularization as a whole."""
-    sr_relation_weight: Annotated[float, Range(0)] = 1.0
+    sr_mean_weight: Annotated[float, Range(0)] = 100.0
+    """Within it, weight of the distance of generated class means from those regressed from semantics, in units of the
+    regression's leave-one-class-out error; only for generators anchored to that regression."""
+    sr_relation_weight: Annotated[float, Range(0)] = 0.1
     """Within it, weight of the divergence between semantic and visual neighbourhoods."""
-    sr_moment_weight: Annotated[float, Range(0)] = 1.0
+    sr_moment_weight: Annotated[float, Range(0)] = 0.1
     """Within it, weight of the gap between the spread of generated and of related seen classes."""
     sr_band_weight: Annotated[float, Range(0)] = 0.0
     """Within it, weight of the hinge outside a band around the semantic similarity (LsrGAN's idea)."""
@@ -40,9 +52,14 @@ class TermsConfig:
     """Temperature of the relations' softmax over seen classes."""
     sp_weight: Annotated[float, Range(0)] = 0.0
     """Weight of semantic preservation as a whole."""
-    sp_class_weight: Annotated[float, Range(0)] = 1.0
+    sp_episode_weight: Annotated[float, Range(0)] = 30.0
+    """Within it, weight of episodes in which each seen class is generated as if it were unseen, and real samples must
+    recognise their class among these; only for generators anchored to regressed class means."""
+    sp_episode_variance: Annotated[float, Range(0, low_open=True)] = 20.0
+    """Variance per dimension of the Gaussians around the generated classes of an episode."""
+    sp_class_weight: Annotated[float, Range(0)] = 0.3
     """Within it, weight of the cross-entropy over all classes in the teacher's eyes."""
-    sp_regression_weight: Annotated[float, Range(0)] = 1.0
+    sp_regression_weight: Annotated[float, Range(0)] = 0.3
     """Within it, weight of the cosine regression to the class's semantics."""
     sp_margin: Annotated[float, Range(0, 1)] = 0.0
     """Largest margin, as a cosine, by which the right class must win; it grows with class similarity."""
@@ -225,6 +242,33 @@ class SemanticTerms(nn.Module):
             student = self._comparable(self._student_scores(host.view(fixed)))
             weight = config.kd_weight * config.kd_unseen_weight
             terms["kd_unseen"] = weight * distillation.softened_divergence(taught, student, config.kd_softness)
+        return terms
+
+    def on_classes(
+        self, step: Step, prototypes: Prototypes, offsets: Callable[[ClassSemantics], ClassFeatures]
+    ) -> dict[str, Tensor]:
+        """Terms on whole classes, for a generator that adds to class means regressed from semantics.
+
+        Regularization keeps generated unseen classes as close to the regressed means as these deserve. Preservation
+        plays episodes: every seen class is generated as if nobody had given an example of it, from the mean that the
+        other classes suggest, and real samples must recognise their class among these.
+
+        Args:
+            step: The real batch.
+            prototypes: The regression.
+            offsets: How far the generator moves the centre of the class with each condition vector.
+        """
+        config, task, terms = self.config, self.task, {}
+        if config.sr_weight * config.sr_mean_weight > 0 and task.n_unseen > 0:
+            strayed = regularization.trusted_distance(offsets(task.semantics[task.unseen_ids]), prototypes.error)
+            terms["sr_mean"] = config.sr_weight * config.sr_mean_weight * strayed
+        if config.sp_weight * config.sp_episode_weight > 0:
+            centres = prototypes.left_out + offsets(task.semantics[task.seen_ids])
+            scores = preservation.gaussian_scores(step.features, centres)
+            recognised = preservation.class_cross_entropy(
+                scores, self._seen_ranks(step.labels), config.sp_episode_variance
+            )
+            terms["sp_episode"] = config.sp_weight * config.sp_episode_weight * recognised
         return terms
 
     @torch.no_grad()

@@ -65,6 +65,7 @@ class Loop:
         self._optimisers: dict[str, torch.optim.Optimizer] = {}
         self._averages: dict[str, Tensor] = {}
         self._terms: dict[str, Tensor] = {}
+        self._skip_empty_stages()
 
     @property
     def done(self) -> bool:
@@ -84,11 +85,7 @@ class Loop:
         """
         while not self.done:
             stage, step = self._stage, self.cursor.step
-            if stage.n_steps > 0:
-                self.step()
-            else:
-                self.cursor.next_stage()
-                continue
+            self.step()
             if step % every == 0 or self.cursor.step == 0:
                 progress = self._progress(stage, step)
                 if on_step is not None:
@@ -150,7 +147,8 @@ class Loop:
         total = torch.stack([term.sum() for term in terms.values()]).sum()
         parameters = [parameter for _, parameter in self._named_parameters(phase.trains)]
         for parameter, gradient in zip(parameters, torch.autograd.grad(total, parameters), strict=True):
-            parameter.grad = gradient
+            # The fused optimiser reads gradient and parameter in one order; autograd promises none.
+            parameter.grad = gradient.contiguous()
         if phase.clip > 0:
             nn.utils.clip_grad_norm_(parameters, phase.clip)
         optimiser.step()
@@ -163,6 +161,11 @@ class Loop:
         self.cursor.step += 1
         if self.cursor.step == stage.n_steps:
             self._adopt_averages()
+            self.cursor.next_stage()
+            self._skip_empty_stages()
+
+    def _skip_empty_stages(self) -> None:
+        while not self.done and self._stage.n_steps == 0:
             self.cursor.next_stage()
 
     @torch.no_grad()
