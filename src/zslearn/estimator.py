@@ -116,8 +116,10 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             TrainingError: If training diverges.
         """
         self.torch_ = isinstance(X, torch.Tensor)
-        view = _training_view(X, y, *_class_table(semantics, classes), unseen_classes)
-        return self.fit_view(view)
+        view, names = _training_view(X, y, *_class_table(semantics, classes), unseen_classes)
+        self.fit_view(view)
+        self._learn_classes(names, view.seen_ids, view.semantics)
+        return self
 
     def fit_view(self, view: TrainingView, on_progress: Callable[[FitProgress], None] | None = None) -> GenerativeZSL:
         """Learn from a checked training view.
@@ -381,7 +383,8 @@ def _class_table(semantics: Any, classes: Sequence[Any] | None) -> tuple[list[An
 
 def _training_view(
     X: Any, y: Any, names: list[Any], semantics: Semantics, unseen_classes: Sequence[Any] | None
-) -> TrainingView:
+) -> tuple[TrainingView, list[Any]]:
+    """Return the view, whose class names are texts, and the names as they came."""
     features, labels = _features(X), _names(y)
     index = {name: row for row, name in enumerate(names)}
     labelled = set(labels.tolist())
@@ -407,18 +410,19 @@ def _training_view(
     kept = [name for name in names if name in labelled or name in set(unseen)]
     rank = {name: class_id for class_id, name in enumerate(kept)}
     seen_ids = np.array([rank[name] for name in kept if name in labelled], dtype=np.int64)
-    return TrainingView(
+    view = TrainingView(
         name="fit",
         features=features,
         labels=np.array([rank[name] for name in labels.tolist()], dtype=np.int64),
         semantics=semantics[[index[name] for name in kept]],
-        class_names=tuple(kept),
+        class_names=tuple(map(str, kept)),
         seen_ids=seen_ids,
         unseen_ids=np.setdiff1d(np.arange(len(kept)), seen_ids),
         groups=None,
         rehearsal_groups=(),
         image_shape=None,
     )
+    return view, kept
 
 
 def _features(X: Any) -> Features:

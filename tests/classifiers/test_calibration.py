@@ -78,7 +78,7 @@ def test_the_widest_of_several_best_intervals_is_taken():
         seen_ids=np.array([0]),
         unseen_ids=np.array([1]),
     )
-    # u, s: (0, 1] 1/2, 1; (1, 3] 1/2, 1/2; (3, 4] 1, 1/2. The first and the last tie, equally wide: the first.
+    # u, s: (0, 1] 1/2, 1; (1, 3] 1/2, 1/2; (3, 4] 1, 1/2. The first and the last tie: the first.
     assert choose_offset([tied]).offset == 0.5
     wider = FoldScores(
         scores=np.stack([np.array([0.0, 1.0, 3.0, 9.0]), np.zeros(4)], axis=1),

@@ -1,68 +1,104 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
-from zslearn.losses import distillation as kd
+from zslearn.losses import distillation
 
-RNG = np.random.default_rng(0)
-
-
-def softmax(values):
-    shares = np.exp(values - values.max(axis=-1, keepdims=True))
-    return shares / shares.sum(axis=-1, keepdims=True)
+SHAPES = [(1, 2), (7, 5)]
 
 
-@pytest.mark.parametrize("softness", [1.0, 2.0, 4.0])
-def test_softened_divergence_equals_numpy(softness):
-    teacher, student = RNG.normal(size=(5, 6)) * 10, RNG.normal(size=(5, 6)) * 10
-    p, q = softmax(teacher / softness), softmax(student / softness)
-    expected = softness**2 * np.mean(np.sum(p * (np.log(p) - np.log(q)), axis=1))
-    found = kd.softened_divergence(torch.tensor(teacher), torch.tensor(student), softness)
-    np.testing.assert_allclose(found, expected, rtol=1e-8)
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
 
 
-def test_softened_divergence_is_zero_for_a_perfect_student():
-    scores = torch.tensor(RNG.normal(size=(5, 6)))
-    assert kd.softened_divergence(scores, scores + 3.0, 2.0).abs().item() < 1e-12
+@pytest.mark.parametrize("softness", [1.0, 4.0])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_softened_divergence_parity_with_numpy(shape, softness):
+    teacher, student = draw(*shape), draw(*shape, seed=1)
+    taught, learned = softmax(teacher / softness, axis=1), softmax(student / softness, axis=1)
+    expected = softness**2 * (taught * np.log(taught / learned)).sum(axis=1).mean()
+    loss = distillation.softened_divergence(torch.tensor(teacher), torch.tensor(student), softness)
+    assert loss.item() == pytest.approx(expected, rel=1e-10)
+    assert loss.item() > 0
 
 
-def test_softness_keeps_the_size_of_the_gradient():
-    teacher = torch.tensor(RNG.normal(size=(50, 6)) * 0.01)
-    sizes = []
-    for softness in (1.0, 10.0):
-        student = torch.zeros(50, 6, dtype=torch.float64, requires_grad=True)
-        (gradient,) = torch.autograd.grad(kd.softened_divergence(teacher, student, softness), student)
-        sizes.append(gradient.norm().item())
-    assert sizes[1] == pytest.approx(sizes[0], rel=0.02)
+def test_softened_divergence_is_zero_at_equality_and_blind_to_a_shift_per_sample():
+    scores = torch.tensor(draw(4, 6))
+    assert distillation.softened_divergence(scores, scores, 2.0).item() == 0
+    shifted = scores + torch.tensor(draw(4, 1, seed=1))
+    assert distillation.softened_divergence(scores, shifted, 2.0).item() == pytest.approx(0, abs=1e-14)
 
 
-def test_feature_gap_equals_numpy():
-    a, b = RNG.normal(size=(4, 3)), RNG.normal(size=(4, 3))
-    np.testing.assert_allclose(kd.feature_gap(torch.tensor(a), torch.tensor(b)), np.mean(((a - b) ** 2).sum(axis=1)))
+def test_the_size_of_the_slope_hardly_depends_on_the_softness():
+    teacher, student = torch.tensor(draw(4, 6)), torch.tensor(draw(4, 6, seed=1)).requires_grad_()
+    norms = [
+        torch.autograd.grad(distillation.softened_divergence(teacher, student, softness), student)[0].norm()
+        for softness in (50.0, 100.0)
+    ]
+    assert norms[0] / norms[1] == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_feature_gap_parity_with_numpy(shape):
+    student, teacher = draw(*shape), draw(*shape, seed=1)
+    expected = np.mean([(a - b) @ (a - b) for a, b in zip(student, teacher, strict=True)])
+    loss = distillation.feature_gap(torch.tensor(student), torch.tensor(teacher))
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    assert distillation.feature_gap(torch.tensor(teacher), torch.tensor(student)) == loss
 
 
 def relative_distances(view):
-    n = len(view)
-    distances = np.array([[np.linalg.norm(a - b) for b in view] for a in view])
-    return distances / (distances.sum() / (n * (n - 1)))
+    distances = np.sqrt(((view[:, None] - view[None]) ** 2).sum(axis=-1))
+    return distances / distances[~np.eye(len(view), dtype=bool)].mean()
 
 
-def test_relational_gap_equals_numpy():
-    student, teacher = RNG.normal(size=(6, 4)), RNG.normal(size=(6, 9))
-    expected = np.mean((relative_distances(student) - relative_distances(teacher)) ** 2)
-    found = kd.relational_gap(torch.tensor(student), torch.tensor(teacher))
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+@pytest.mark.parametrize("batch", [2, 3, 9])
+def test_relational_gap_parity_with_numpy(batch):
+    student, teacher = draw(batch, 4), draw(batch, 6, seed=1)
+    expected = ((relative_distances(student) - relative_distances(teacher)) ** 2).mean()
+    loss = distillation.relational_gap(torch.tensor(student), torch.tensor(teacher))
+    assert loss.item() == pytest.approx(expected, rel=1e-8, abs=1e-15)
 
 
-def test_relational_gap_ignores_scale_rotation_and_shift():
-    student = RNG.normal(size=(6, 4))
-    rotation = np.linalg.qr(RNG.normal(size=(4, 4)))[0]
-    moved = 3.0 * student @ rotation + 5.0
-    assert kd.relational_gap(torch.tensor(moved), torch.tensor(student)).item() < 1e-12
+def test_relational_gap_sees_neither_rotation_nor_scale_nor_shift():
+    view = draw(8, 5)
+    rotation = np.linalg.qr(draw(5, 5, seed=1))[0]
+    moved = torch.tensor(3.7 * view @ rotation + 1.5)
+    assert distillation.relational_gap(torch.tensor(view), moved).item() == pytest.approx(0, abs=1e-12)
+    other = torch.tensor(draw(8, 5, seed=2))
+    assert distillation.relational_gap(moved, other).item() == pytest.approx(
+        distillation.relational_gap(torch.tensor(view), other).item(), rel=1e-8
+    )
 
 
-def test_relational_gap_has_a_finite_gradient_where_samples_coincide():
-    student = torch.zeros(4, 3, dtype=torch.float64, requires_grad=True)
-    gap = kd.relational_gap(student, torch.tensor(RNG.normal(size=(4, 3))))
-    (gradient,) = torch.autograd.grad(gap, student)
-    assert gradient.isfinite().all()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("student", ["one sample", "duplicates", "all the same"])
+def test_relational_gap_has_finite_slopes_at_the_edges(student, dtype):
+    rows = {
+        "one sample": torch.randn(1, 4),
+        "duplicates": torch.randn(3, 4)[[0, 0, 1, 2]],
+        "all the same": torch.ones(5, 4),
+    }[student].to(dtype)
+    rows.requires_grad_()
+    loss = distillation.relational_gap(rows, torch.randn(len(rows), 3, dtype=dtype))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(rows.grad).all()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda a, b: distillation.softened_divergence(a, b, 2.0),
+        distillation.feature_gap,
+        distillation.relational_gap,
+    ],
+)
+def test_a_leading_seed_dimension_equals_single_results_and_gradients_are_right(loss):
+    student, teacher = torch.tensor(draw(2, 3, 4, 5))
+    alone = [loss(*pair) for pair in zip(student, teacher, strict=True)]
+    torch.testing.assert_close(loss(student, teacher), torch.stack(alone))
+    assert torch.autograd.gradcheck(loss, (student[0].requires_grad_(), teacher[0].requires_grad_()))

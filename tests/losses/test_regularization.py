@@ -1,76 +1,134 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
-from zslearn.losses import regularization as sr
+from zslearn.losses import regularization
 
-RNG = np.random.default_rng(0)
-
-
-def softmax(values):
-    shares = np.exp(values - values.max(axis=-1, keepdims=True))
-    return shares / shares.sum(axis=-1, keepdims=True)
+SHAPES = [(1, 2, 3), (4, 6, 5)]  # unseen classes, seen classes, feature_dim
 
 
-def test_visual_relations_equal_numpy():
-    unseen, seen, centre = RNG.normal(size=(2, 5)), RNG.normal(size=(4, 5)), RNG.normal(size=(1, 5))
-    expected = np.array(
-        [
-            [
-                np.dot(u - centre[0], s - centre[0]) / np.linalg.norm(u - centre[0]) / np.linalg.norm(s - centre[0])
-                for s in seen
-            ]
-            for u in unseen
-        ]
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def tensors(*arrays):
+    return tuple(torch.tensor(array) for array in arrays)
+
+
+@pytest.mark.parametrize(("n_unseen", "n_seen", "dim"), SHAPES)
+def test_visual_relations_parity_with_numpy(n_unseen, n_seen, dim):
+    unseen, seen, centre = draw(n_unseen, dim), draw(n_seen, dim, seed=1), draw(1, dim, seed=2)
+    expected = np.empty((n_unseen, n_seen))
+    for u in range(n_unseen):
+        for s in range(n_seen):
+            a, b = unseen[u] - centre[0], seen[s] - centre[0]
+            expected[u, s] = a @ b / np.sqrt((a @ a) * (b @ b))
+    met = regularization.visual_relations(*tensors(unseen, seen, centre))
+    np.testing.assert_allclose(met.numpy(), expected, rtol=1e-12)
+    assert (met.abs() <= 1 + 1e-12).all()
+
+
+@pytest.mark.parametrize(("n_unseen", "n_seen", "dim"), SHAPES)
+def test_relation_divergence_parity_with_numpy(n_unseen, n_seen, dim):
+    semantic, visual = draw(n_unseen, n_seen), draw(n_unseen, n_seen, seed=1)
+    target, met = softmax(semantic / 0.3, axis=1), softmax(visual / 0.3, axis=1)
+    expected = (target * np.log(target / met)).sum(axis=1).mean()
+    loss = regularization.relation_divergence(*tensors(semantic, visual), 0.3)
+    assert loss.item() == pytest.approx(expected, rel=1e-10)
+    assert loss.item() > 0
+
+
+def test_relation_divergence_is_zero_at_equality_and_blind_to_a_shift():
+    (semantic,) = tensors(draw(3, 5))
+    assert regularization.relation_divergence(semantic, semantic, 0.1).item() == 0
+    assert regularization.relation_divergence(semantic, semantic + 0.7, 0.1).item() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n_unseen", "n_seen", "dim"), SHAPES)
+def test_band_parity_with_numpy(n_unseen, n_seen, dim):
+    semantic, visual = draw(n_unseen, n_seen), draw(n_unseen, n_seen, seed=1)
+    upper = np.maximum(visual - (semantic + 0.4), 0) ** 2
+    lower = np.maximum((semantic - 0.4) - visual, 0) ** 2
+    expected = (upper + lower).sum(axis=1).mean()
+    loss = regularization.relation_band(*tensors(semantic, visual), 0.4)
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_band_is_zero_with_zero_slope_inside_and_takes_a_width_per_pair():
+    semantic = torch.tensor([[0.0, 0.0]], dtype=torch.float64)
+    visual = torch.tensor([[0.2, -0.2]], dtype=torch.float64, requires_grad=True)
+    inside = regularization.relation_band(semantic, visual, 0.25)
+    inside.backward()
+    assert inside.item() == 0
+    assert visual.grad.tolist() == [[0.0, 0.0]]
+    widths = torch.tensor([[0.1, 0.3]], dtype=torch.float64)
+    assert regularization.relation_band(semantic, visual, widths).item() == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 8)])
+def test_moment_gap_parity_with_numpy(shape):
+    found, target = draw(*shape), draw(*shape, seed=1)
+    loss = regularization.moment_gap(*tensors(found, target))
+    assert loss.item() == pytest.approx(np.abs(found - target).mean(), rel=1e-12)
+    assert regularization.moment_gap(*tensors(target, found)) == loss
+    assert regularization.moment_gap(*tensors(found, found)).item() == 0
+
+
+@pytest.mark.parametrize(("n_unseen", "n_seen", "dim"), SHAPES)
+def test_expected_moments_parity_with_numpy(n_unseen, n_seen, dim):
+    semantic, variances = draw(n_unseen, n_seen), draw(n_seen, dim, seed=1) ** 2
+    expected = softmax(semantic / 0.2, axis=1) @ variances
+    found = regularization.expected_moments(*tensors(semantic, variances), 0.2)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+
+
+def test_expected_moments_of_equal_classes_are_theirs():
+    variances = torch.tensor([[0.5, 2.0]]).expand(3, 2)
+    found = regularization.expected_moments(torch.randn(4, 3), variances, 0.1)
+    torch.testing.assert_close(found, variances[:1].expand(4, 2))
+
+
+def test_batch_moments_parity_with_numpy():
+    samples = draw(3, 7, 4)
+    mean, variance = regularization.batch_moments(torch.tensor(samples))
+    np.testing.assert_allclose(mean.numpy(), samples.mean(axis=1), atol=1e-15)
+    np.testing.assert_allclose(variance.numpy(), samples.var(axis=1, ddof=1), rtol=1e-12)
+
+
+def test_a_leading_seed_dimension_equals_single_results():
+    semantic, visual = tensors(draw(2, 3, 4), draw(2, 3, 4, seed=1))
+    unseen, seen, centre = tensors(draw(2, 3, 5), draw(2, 4, 5, seed=1), draw(2, 1, 5, seed=2))
+    samples = torch.tensor(draw(2, 3, 6, 5))
+    for function, arguments in [
+        (regularization.visual_relations, (unseen, seen, centre)),
+        (lambda a, b: regularization.relation_divergence(a, b, 0.1), (semantic, visual)),
+        (lambda a, b: regularization.relation_band(a, b, 0.1), (semantic, visual)),
+        (regularization.moment_gap, (semantic, visual)),
+        (lambda a, b: regularization.expected_moments(a, b, 0.1), (semantic, seen)),
+        (lambda a: regularization.batch_moments(a)[0], (samples,)),
+        (lambda a: regularization.batch_moments(a)[1], (samples,)),
+    ]:
+        alone = [function(*each) for each in zip(*arguments, strict=True)]
+        torch.testing.assert_close(function(*arguments), torch.stack(alone))
+
+
+def test_gradients():
+    semantic, visual = tensors(draw(3, 4), draw(3, 4, seed=1))
+    visual.requires_grad_()
+    assert torch.autograd.gradcheck(lambda met: regularization.relation_divergence(semantic, met, 0.5), (visual,))
+    assert torch.autograd.gradcheck(lambda met: regularization.relation_band(semantic, met, 0.3), (visual,))
+    means, seen, centre = tensors(draw(2, 5), draw(4, 5, seed=1), draw(1, 5, seed=2))
+    assert torch.autograd.gradcheck(
+        lambda found: regularization.visual_relations(found, seen, centre), (means.requires_grad_(),)
     )
-    found = sr.visual_relations(*map(torch.tensor, (unseen, seen, centre)))
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
-def test_relation_divergence_equals_numpy_and_is_zero_at_equality():
-    semantic, visual = RNG.uniform(-1, 1, size=(3, 6)), RNG.uniform(-1, 1, size=(3, 6))
-    p, q = softmax(semantic / 0.2), softmax(visual / 0.2)
-    expected = np.mean(np.sum(p * np.log(p / q), axis=1))
-    found = sr.relation_divergence(torch.tensor(semantic), torch.tensor(visual), 0.2)
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
-    assert sr.relation_divergence(torch.tensor(semantic), torch.tensor(semantic), 0.2).item() == 0.0
-
-
-def test_relation_divergence_ignores_a_common_shift():
-    semantic = torch.tensor(RNG.uniform(-1, 1, size=(3, 6)))
-    assert sr.relation_divergence(semantic, semantic + 0.3, 0.1).abs().item() < 1e-12
-
-
-@pytest.mark.parametrize("width", [0.0, 0.1, 0.5])
-def test_band_equals_numpy(width):
-    semantic, visual = RNG.uniform(-1, 1, size=(3, 6)), RNG.uniform(-1, 1, size=(3, 6))
-    outside = np.maximum(np.maximum(visual - semantic - width, semantic - width - visual), 0)
-    found = sr.relation_band(torch.tensor(semantic), torch.tensor(visual), width)
-    np.testing.assert_allclose(found, np.mean(np.sum(outside**2, axis=1)), rtol=1e-10)
-
-
-def test_band_has_no_gradient_inside():
-    visual = torch.tensor([[0.55, 0.9]], requires_grad=True)
-    (gradient,) = torch.autograd.grad(sr.relation_band(torch.tensor([[0.5, 0.5]]), visual, 0.1), visual)
-    assert gradient[0, 0] == 0
-    assert gradient[0, 1] > 0
-
-
-def test_moments_equal_numpy():
-    samples = RNG.normal(size=(3, 7, 4))
-    mean, variance = sr.batch_moments(torch.tensor(samples))
-    np.testing.assert_allclose(mean, samples.mean(axis=1), rtol=1e-12)
-    np.testing.assert_allclose(variance, samples.var(axis=1, ddof=1), rtol=1e-12)
-
-
-def test_moment_gap_reads_as_a_factor():
-    variances = torch.tensor(RNG.uniform(0.5, 2, size=(3, 4)))
-    assert sr.moment_gap((2 * variances).log(), variances.log()).item() == pytest.approx(np.log(2))
-
-
-def test_expected_moments_are_weighted_averages():
-    semantic, variances = RNG.uniform(-1, 1, size=(2, 5)), RNG.uniform(0.1, 1, size=(5, 3))
-    found = sr.expected_moments(torch.tensor(semantic), torch.tensor(variances), 0.1).numpy()
-    np.testing.assert_allclose(found, softmax(semantic / 0.1) @ variances, rtol=1e-10)
-    assert (found >= variances.min(axis=0)).all()
-    assert (found <= variances.max(axis=0)).all()
+def test_a_class_at_the_centre_has_finite_slopes():
+    means = torch.zeros(1, 3, requires_grad=True)
+    relations = regularization.visual_relations(means, torch.randn(4, 3), torch.zeros(1, 3))
+    regularization.relation_divergence(torch.zeros(1, 4), relations, 0.1).backward()
+    assert relations.tolist() == [[0.0] * 4]
+    assert torch.isfinite(means.grad).all()

@@ -1,57 +1,84 @@
+from __future__ import annotations
+
 import numpy as np
+import pytest
 import torch
 
 from zslearn.losses import variational
 
-
-def tensors(*shape, n=2, seed=0):
-    rng = np.random.default_rng(seed)
-    return [torch.tensor(rng.normal(size=shape)) for _ in range(n)]
-
-
-def test_squared_error_equals_numpy():
-    a, b = tensors(5, 3)
-    expected = np.mean([np.sum((x - y) ** 2) for x, y in zip(a.numpy(), b.numpy(), strict=True)])
-    np.testing.assert_allclose(variational.squared_error(a, b), expected, rtol=1e-12)
+SHAPES = [(1, 1), (3, 5), (16, 7)]
+LOSSES = [
+    variational.squared_error,
+    variational.binary_cross_entropy,
+    variational.divergence_from_standard_normal,
+]
 
 
-def test_binary_cross_entropy_equals_numpy():
-    logits, raw = tensors(6, 4)
-    features = raw.sigmoid()
-    shares = 1.0 / (1.0 + np.exp(-logits.numpy()))
-    x = features.numpy()
-    expected = -np.mean(np.sum(x * np.log(shares) + (1 - x) * np.log(1 - shares), axis=1))
-    np.testing.assert_allclose(variational.binary_cross_entropy(logits, features), expected, rtol=1e-10)
+def reference(loss, first, second):
+    if loss is variational.squared_error:
+        return ((first - second) ** 2).sum(axis=-1).mean()
+    if loss is variational.binary_cross_entropy:
+        share = 1 / (1 + np.exp(-first))
+        return -(second * np.log(share) + (1 - second) * np.log(1 - share)).sum(axis=-1).mean()
+    variance = np.exp(second)
+    return (-0.5 * (1 + second - first**2 - variance)).sum(axis=-1).mean()
 
 
-def test_binary_cross_entropy_is_finite_for_extreme_logits():
-    loss = variational.binary_cross_entropy(torch.tensor([[1e4, -1e4]]), torch.tensor([[0.0, 1.0]]))
-    assert loss.item() == 2e4
-
-
-def test_divergence_equals_numpy_and_is_zero_at_the_prior():
-    mean, log_variance = tensors(7, 3, seed=1)
-    m, v = mean.numpy(), np.exp(log_variance.numpy())
-    expected = np.mean(np.sum(0.5 * (m**2 + v - 1 - np.log(v)), axis=1))
-    found = variational.divergence_from_standard_normal(mean, log_variance)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    zero = torch.zeros(2, 3)
-    assert variational.divergence_from_standard_normal(zero, zero).item() == 0.0
-
-
-def test_divergence_equals_a_monte_carlo_estimate():
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_parity_with_numpy(loss, shape):
     rng = np.random.default_rng(0)
-    mean, log_variance = np.array([0.7, -0.2]), np.array([-0.5, 0.3])
-    z = mean + np.exp(log_variance / 2) * rng.normal(size=(400_000, 2))
-    log_q = -0.5 * ((z - mean) ** 2 / np.exp(log_variance) + log_variance).sum(axis=1)
-    log_p = -0.5 * (z**2).sum(axis=1)
-    found = variational.divergence_from_standard_normal(torch.tensor(mean[None]), torch.tensor(log_variance[None]))
-    assert abs(found.item() - (log_q - log_p).mean()) < 0.01
+    first, second = rng.normal(size=shape), rng.uniform(0, 1, size=shape)
+    expected = reference(loss, first, second)
+    assert loss(torch.tensor(first), torch.tensor(second)).item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_leading_seed_dimension_keeps_seeds_apart():
-    a, b = tensors(3, 5, 4)
-    for loss in (variational.squared_error, variational.divergence_from_standard_normal):
-        many = loss(a, b)
-        assert many.shape == (3,)
-        torch.testing.assert_close(many, torch.stack([loss(x, y) for x, y in zip(a, b, strict=True)]))
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_leading_seed_dimension_equals_single_results(loss):
+    first, second = torch.rand(2, 3, 4, 5, dtype=torch.float64)
+    together = loss(first, second)
+    assert together.shape == (3,)
+    torch.testing.assert_close(together, torch.stack([loss(a, b) for a, b in zip(first, second, strict=True)]))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradient(loss):
+    first, second = torch.rand(2, 3, 4, dtype=torch.float64)
+    assert torch.autograd.gradcheck(loss, (first.requires_grad_(), second.requires_grad_()))
+
+
+def test_values_by_hand():
+    ones, zeros = torch.ones(2, 3), torch.zeros(2, 3)
+    assert variational.squared_error(2 * ones, zeros).item() == 12
+    assert variational.squared_error(ones, ones).item() == 0
+    assert variational.divergence_from_standard_normal(ones, zeros).item() == 1.5
+
+
+def test_divergence_is_zero_at_the_prior_and_positive_elsewhere():
+    zeros = torch.zeros(1, 4, dtype=torch.float64)
+    assert variational.divergence_from_standard_normal(zeros, zeros).item() == 0
+    for log_variance in (-8.0, -1e-3, 1e-3, 3.0):
+        assert variational.divergence_from_standard_normal(zeros, zeros + log_variance).item() > 0
+
+
+def test_divergence_equals_that_of_torch_distributions():
+    mean, log_variance = torch.randn(2, 5, 3, dtype=torch.float64)
+    posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+    prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    expected = torch.distributions.kl_divergence(posterior, prior).sum(-1).mean()
+    torch.testing.assert_close(variational.divergence_from_standard_normal(mean, log_variance), expected)
+
+
+def test_cross_entropy_survives_extreme_logits():
+    logits = torch.tensor([[1e4, -1e4]], requires_grad=True)
+    loss = variational.binary_cross_entropy(logits, torch.tensor([[1.0, 1.0]]))
+    loss.backward()
+    assert loss.item() == pytest.approx(1e4)
+    assert logits.grad.tolist() == [[0.0, -1.0]]
+
+
+def test_cross_entropy_is_least_where_the_sigmoid_meets_the_feature():
+    feature = torch.tensor([[0.3]], dtype=torch.float64)
+    logits = torch.logit(feature).requires_grad_()
+    variational.binary_cross_entropy(logits, feature).backward()
+    assert abs(logits.grad.item()) < 1e-15

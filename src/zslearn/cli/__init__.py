@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and name the nearest known word."""
 
     def error(self, message: str) -> NoReturn:
-        known = [*self._option_string_actions, *_command_names(self)]
+        known = _known_words(self)
         wrong = re.findall(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)", message)
         nearest = difflib.get_close_matches(wrong[0], known, n=2) if wrong else []
         hint = f" Did you mean {' or '.join(nearest)}?" if nearest else f" See {self.prog} --help."
@@ -84,7 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command_names(parser: argparse.ArgumentParser) -> list[str]:
-    return [
-        name for action in parser._actions if isinstance(action, argparse._SubParsersAction) for name in action.choices
-    ]
+def _known_words(parser: argparse.ArgumentParser) -> list[str]:
+    """The options and commands of a parser and of all parsers below it."""
+    words = list(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                words += [name, *_known_words(below)]
+    return words

@@ -55,6 +55,6 @@ def _relative_distances(view: Tensor) -> Tensor:
     # The square root has no finite slope at the zeros of the diagonal.
     off_diagonal = ~torch.eye(view.shape[-2], dtype=torch.bool, device=view.device)
     distances = torch.where(off_diagonal, squared.clamp_min(1e-12), 1.0).sqrt() * off_diagonal
-    n_pairs = view.shape[-2] * (view.shape[-2] - 1)
+    n_pairs = max(1, view.shape[-2] * (view.shape[-2] - 1))
     mean = distances.sum((-1, -2), keepdim=True) / n_pairs
     return distances / mean.clamp_min(1e-12)

@@ -16,8 +16,8 @@ from zslearn.tensors import PerSeed
 Relations = Float[Tensor, "*seeds n_unseen n_seen"]
 """The similarity of each unseen class to each seen class, in [-1, 1]."""
 UnseenMoments = Float[Tensor, "*seeds n_unseen feature_dim"]
-SeenMoments = Float[Tensor, "*seeds n_seen feature_dim"]
-Centre = Float[Tensor, "*seeds 1 feature_dim"]
+SeenMoments = Float[Tensor, "n_seen feature_dim"]
+Centre = Float[Tensor, "1 feature_dim"]
 
 
 def visual_relations(unseen_means: UnseenMoments, seen_means: SeenMoments, centre: Centre) -> Relations:
@@ -57,7 +57,7 @@ def relation_band(semantic: Relations, visual: Relations, width: float | Relatio
     return functional.relu((visual - semantic).abs() - width).square().sum(-1).mean(-1)
 
 
-def trusted_distance(offsets: UnseenMoments, error: float | PerSeed) -> PerSeed:
+def trusted_distance(offsets: UnseenMoments, error: float | Float[Tensor, ""]) -> PerSeed:
     """Squared distance of generated class means from where semantics put them, in units of the semantics' own error.
 
     Where semantics predict held-out classes badly, straying from them costs little.

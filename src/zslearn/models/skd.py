@@ -34,7 +34,6 @@ from zslearn.tensors import (
 from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import Streams
 
-
 _LONGEST_FREE = 1024
 
 
@@ -200,7 +199,7 @@ class SKD(GenerativeModel):
         """The real means of seen classes, which need no regression."""
         if self.prototypes is None:
             return None
-        return self.task.seen_means[torch.searchsorted(self.task.seen_ids, labels)]
+        return self.task.seen_means[torch.searchsorted(self.task.seen_ids, labels.contiguous())]
 
     def _decode(self, latent: LatentBatch, semantics: SemanticBatch, anchors: FeatureBatch | None) -> FeatureBatch:
         decoded = self.generator(latent, semantics)

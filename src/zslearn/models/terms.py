@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from zslearn.configuration import Range
 from zslearn.losses import distillation, preservation, regularization
-from zslearn.models.base import Task
+from zslearn.models.base import GenerativeModel, Task
 from zslearn.models.prototypes import Prototypes
 from zslearn.nets import Linear, Projector
 from zslearn.tensors import (
@@ -84,8 +85,8 @@ class TermsConfig:
     kd_softness: Annotated[float, Range(0, low_open=True)] = 2.0
     """Distillation temperature, on cosines already divided by 0.05."""
     kd_teacher: Literal["semantic", "similarity", "average", "plain"] = "semantic"
-    """Who teaches: the semantic teacher network; the semantics' own similarities (no network); a moving average of
-    the student; or a network that never saw semantics, compared over seen classes."""
+    """Who teaches: the semantic teacher network; the semantics' own similarities (no network); a moving average of the
+    student; or a network that never saw semantics, compared over seen classes."""
     teacher_hidden_dim: Annotated[int, Range(1)] = 512
     """Width of the teacher's hidden layer."""
     teacher_updates: Annotated[int, Range(1)] = 1000
@@ -107,16 +108,6 @@ class TermsConfig:
 _SMALLEST_VARIANCE = 1e-6
 TEACHER_TEMPERATURE = 0.05
 """Divides cosines before every softmax over classes that a teacher or its student answers with."""
-
-
-class TermsHost(Protocol):
-    """What a model must offer to take the terms on; the encoder is asked for by distillation alone."""
-
-    def sample(self, semantics: SemanticBatch, streams: Streams) -> FeatureBatch:
-        """Draw samples with gradients to the generator."""
-
-    def view(self, features: FeatureBatch) -> HiddenBatch:
-        """Return the encoder's hidden view."""
 
 
 class SemanticTerms(nn.Module):
@@ -189,7 +180,9 @@ class SemanticTerms(nn.Module):
         logits = self.plain_teacher(self._dropped(step))
         return {"class": preservation.class_cross_entropy(logits, self._seen_ranks(step.labels), 1.0)}
 
-    def on_real(self, step: Step, host: TermsHost, reconstruct: Callable[[], FeatureBatch] | None) -> dict[str, Tensor]:
+    def on_real(
+        self, step: Step, host: GenerativeModel, reconstruct: Callable[[], FeatureBatch] | None
+    ) -> dict[str, Tensor]:
         """Distillation on real samples: to the encoder, and through the decoder.
 
         Args:
@@ -215,7 +208,7 @@ class SemanticTerms(nn.Module):
             terms |= self._through_decoder(reconstruct, taught, teacher_view)
         return {name: config.kd_weight * term for name, term in terms.items()}
 
-    def on_unseen(self, step: Step, host: TermsHost) -> dict[str, Tensor]:
+    def on_unseen(self, step: Step, host: GenerativeModel) -> dict[str, Tensor]:
         """All terms on freshly generated samples of unseen classes; empty before the warm-up is over."""
         config = self.config
         active = config.sr_weight > 0 or config.sp_weight > 0 or self._teaches_on_unseen
@@ -360,14 +353,14 @@ class SemanticTerms(nn.Module):
     def _student_scores(self, view: HiddenBatch) -> ScoreBatch:
         return self._scores(self.head(view))
 
-    def _comparable(self, student_scores: ScoreBatch) -> ScoreBatch:
+    def _comparable(self, student_scores: ScoreBatch) -> Float[Tensor, "*seeds batch n_compared"]:
         """The student's logits over the classes that the teacher answers for."""
         plain = self.config.kd_teacher == "plain"
         return student_scores[..., self.task.seen_ids] if plain else student_scores
 
     def _seen_ranks(self, labels: LabelBatch) -> LabelBatch:
         """The position of each label among the sorted seen classes."""
-        return torch.searchsorted(self.task.seen_ids, labels)
+        return torch.searchsorted(self.task.seen_ids, labels.contiguous())
 
     def _dropped(self, step: Step) -> FeatureBatch:
         keep = 1.0 - self.config.teacher_dropout

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from zslearn.evaluation.metrics import evaluate_scores
+from zslearn.evaluation.protocol import measure, run_protocol
+from zslearn.records import make_record, source_facts
+
+SHORT = {"n_updates": 15, "teacher_updates": 15}
+
+
+@pytest.fixture(scope="module")
+def outcome(toy_dataset):
+    return run_protocol(toy_dataset, settings=SHORT)
+
+
+def test_the_test_view_is_opened_after_all_choices(toy_dataset, monkeypatch):
+    opened = []
+    seen_at_opening = type(toy_dataset).test
+
+    def test_view(dataset):
+        opened.append(len(reports))
+        return seen_at_opening(dataset)
+
+    monkeypatch.setattr(type(toy_dataset), "test", test_view)
+    reports = []
+    outcome = run_protocol(toy_dataset, settings=SHORT, on_progress=reports.append)
+    assert opened == [len(reports)]
+    assert outcome.events == ("rehearsed", "trained", "references chosen", "test view opened", "measured")
+
+
+def test_measurements_are_those_of_the_final_model(toy_dataset, outcome):
+    test = toy_dataset.test()
+    scores = outcome.estimator.decision_scores(test.features, corrected=False)
+    sides = {"seen_ids": test.seen_ids, "unseen_ids": test.unseen_ids}
+    offset = outcome.estimator.offset_
+    assert outcome.measurement.plain == evaluate_scores(scores, test.labels, **sides)
+    assert outcome.measurement.corrected == evaluate_scores(scores, test.labels, **sides, offset=offset)
+    assert outcome.measurement.curve.area == pytest.approx(outcome.measurement.plain.ausuc)
+
+
+def test_references_are_corrected_by_their_own_offsets(toy_dataset, outcome):
+    test = toy_dataset.test()
+    assert len(outcome.references) == 4
+    for name, reference in outcome.references.items():
+        expected = evaluate_scores(
+            reference.scores(test.features),
+            test.labels,
+            seen_ids=test.seen_ids,
+            unseen_ids=test.unseen_ids,
+            offset=reference.offset,
+        )
+        assert outcome.reference_measurements[name].corrected == expected
+
+
+def test_per_class_accuracies_and_confusion_follow_from_predictions(toy_dataset):
+    test = toy_dataset.test()
+    scores = np.random.default_rng(0).normal(size=(len(test.labels), toy_dataset.n_classes))
+    measured = measure(scores, test, offset=0.3)
+    corrected = scores.copy()
+    corrected[:, test.seen_ids] -= 0.3
+    predicted = corrected.argmax(axis=1)
+    expected = [(predicted[test.labels == c] == c).mean() for c in range(toy_dataset.n_classes)]
+    np.testing.assert_allclose(measured.per_class, expected)
+    unseen_rows = np.isin(test.labels, test.unseen_ids)
+    sent_to_seen = np.isin(predicted[unseen_rows], test.seen_ids).mean()
+    assert measured.confusion_corrected.unseen_as_seen == pytest.approx(sent_to_seen)
+
+
+def test_the_record_holds_what_it_promises(toy_dataset, outcome):
+    record = make_record(toy_dataset, outcome, source_facts(toy_dataset, "toy"))
+    five = {"t1", "u", "s", "h", "ausuc"}
+    assert set(record["metrics"]) == set(record["metrics_corrected"]) == five
+    for figures in record["references"].values():
+        assert set(figures) == five | {"corrected"}
+        assert set(figures["corrected"]) == five
+    assert record["setting"] == {"samples": "inductive", "unseen_semantics_in_training": True}
+    assert record["config"]["n_updates"] == 15
+    assert record["data"]["checksum"] == toy_dataset.checksum
+    assert record["selection"]["rehearsal"]["offset"] == outcome.estimator.offset_
+    assert record["selection"]["events"][-2:] == ["test view opened", "measured"]
+    assert record["peak_memory_bytes"] > 50e6
+    assert {"rehearsal", "training", "synthesis", "classifier", "references", "evaluation"} <= set(record["seconds"])

@@ -1,0 +1,209 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from zslearn import GenerativeZSL
+from zslearn.errors import ConfigError, DataError, RunFolderError, UnknownNameError
+
+SHORT = {"n_updates": 20, "teacher_updates": 20}
+
+
+@pytest.fixture(scope="module")
+def table(toy_dataset):
+    """Features, names of the training rows, and semantics by name."""
+    view = toy_dataset.training()
+    names = np.array(view.class_names)
+    return view.features, names[view.labels], dict(zip(names.tolist(), view.semantics, strict=True))
+
+
+@pytest.fixture(scope="module")
+def fitted(table):
+    features, labels, semantics = table
+    return GenerativeZSL(settings=SHORT).fit(features, labels, semantics=semantics)
+
+
+def unfitted():
+    return GenerativeZSL(settings=SHORT, rehearse=False)
+
+
+def test_classes_are_split_by_who_has_labels(toy_dataset, fitted):
+    names = np.array(toy_dataset.class_names)
+    assert fitted.classes_.tolist() == names.tolist()
+    assert fitted.seen_classes_.tolist() == names[toy_dataset.seen_ids].tolist()
+    assert fitted.unseen_classes_.tolist() == names[toy_dataset.unseen_ids].tolist()
+
+
+class Frame:
+    """As much of a data frame as the estimator asks for."""
+
+    def __init__(self, index, values):
+        self.index, self._values = index, values
+
+    def to_numpy(self):
+        return self._values
+
+
+def test_mapping_frame_and_array_mean_the_same(table):
+    features, labels, semantics = table
+    names, array = list(semantics), np.stack(list(semantics.values()))
+    by_mapping = unfitted().fit(features, labels, semantics=semantics)
+    by_frame = unfitted().fit(features, labels, semantics=Frame(names, array))
+    by_array = unfitted().fit(features, labels, semantics=array, classes=names)
+    expected = by_mapping.decision_scores(features)
+    assert (by_frame.decision_scores(features) == expected).all()
+    assert (by_array.decision_scores(features) == expected).all()
+
+
+def test_named_unseen_classes_leave_the_others_out(table, toy_dataset):
+    features, labels, semantics = table
+    wanted = [toy_dataset.class_names[i] for i in toy_dataset.unseen_ids[:2]]
+    estimator = unfitted().fit(features, labels, semantics=semantics, unseen_classes=wanted)
+    assert estimator.unseen_classes_.tolist() == wanted
+    assert len(estimator.classes_) == len(semantics) - 2
+
+
+def test_data_that_do_not_fit_are_refused(table, toy_dataset):
+    features, labels, semantics = table
+    seen = str(labels[0])
+    with pytest.raises(DataError, match=f"unseen classes have labels: {seen}"):
+        unfitted().fit(features, labels, semantics=semantics, unseen_classes=[seen])
+    with pytest.raises(DataError, match=f"have labels but no semantics: {seen}"):
+        unfitted().fit(features, labels, semantics={k: v for k, v in semantics.items() if k != seen})
+    with pytest.raises(UnknownNameError, match="no class called 'kind 99'"):
+        unfitted().fit(features, labels, semantics=semantics, unseen_classes=["kind 99"])
+    with pytest.raises(DataError, match="no unseen class"):
+        unfitted().fit(features, labels, semantics={k: semantics[k] for k in set(labels.tolist())})
+    with pytest.raises(DataError, match="name no classes"):
+        unfitted().fit(features, labels, semantics=np.stack(list(semantics.values())))
+    with pytest.raises(DataError, match="not one vector of the same length"):
+        unfitted().fit(features, labels, semantics={**semantics, seen: np.zeros(3)})
+    with pytest.raises(DataError, match="not a table of numbers"):
+        unfitted().fit(features[0], labels, semantics=semantics)
+    broken = features.copy()
+    broken[3, 2] = np.nan
+    with pytest.raises(DataError, match="finite"):
+        unfitted().fit(broken, labels, semantics=semantics)
+
+
+def test_wrong_settings_are_refused(table):
+    features, labels, semantics = table
+    for settings, error in (({"sp_wieght": 1}, UnknownNameError), ({"sp_weight": -1}, ConfigError)):
+        with pytest.raises(error):
+            GenerativeZSL(settings=settings, rehearse=False).fit(features, labels, semantics=semantics)
+    with pytest.raises(UnknownNameError, match="no device called 'gpu'"):
+        GenerativeZSL(device="gpu").fit(features, labels, semantics=semantics)
+
+
+def test_predictions_are_the_best_candidates(toy_dataset, fitted):
+    features = toy_dataset.test().features
+    scores = fitted.decision_scores(features)
+    assert (fitted.predict(features) == fitted.classes_[scores.argmax(axis=1)]).all()
+    unseen = toy_dataset.unseen_ids
+    assert (fitted.predict(features, "unseen") == fitted.classes_[unseen[scores[:, unseen].argmax(axis=1)]]).all()
+    two = fitted.classes_[[5, 2]].tolist()
+    assert set(fitted.predict(features, two)) <= set(two)
+    with pytest.raises(UnknownNameError, match="Did you mean unseen"):
+        fitted.predict(features, "unsen")
+
+
+def test_correction_subtracts_the_offset_from_seen_classes_only(toy_dataset, fitted):
+    features = toy_dataset.test().features
+    difference = fitted.decision_scores(features, corrected=False) - fitted.decision_scores(features)
+    np.testing.assert_allclose(difference[:, toy_dataset.seen_ids], fitted.offset_, rtol=1e-9)
+    assert (difference[:, toy_dataset.unseen_ids] == 0).all()
+    assert fitted.offset_ != 0
+
+
+def test_probabilities_are_a_softmax_at_the_rehearsed_temperature(toy_dataset, fitted):
+    features = toy_dataset.test().features[:20]
+    scores = fitted.decision_scores(features) / fitted.rehearsal_.temperature
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    expected = shares / shares.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fitted.predict_proba(features), expected, rtol=1e-9)
+    np.testing.assert_allclose(fitted.predict_proba(features, "unseen").sum(axis=1), 1)
+
+
+def test_score_is_the_mean_per_class_accuracy(toy_dataset, fitted):
+    test = toy_dataset.test()
+    names = fitted.classes_[test.labels]
+    right = fitted.predict(test.features) == names
+    expected = np.mean([right[names == name].mean() for name in np.unique(names)])
+    assert fitted.score(test.features, names) == pytest.approx(expected)
+
+
+def test_torch_in_torch_out(table):
+    features, labels, semantics = table
+    numbers = {name: number for number, name in enumerate(semantics)}
+    by_number = {numbers[name]: vector for name, vector in semantics.items()}
+    y = torch.tensor([numbers[name] for name in labels.tolist()])
+    estimator = unfitted().fit(torch.tensor(features), y, semantics=by_number)
+    assert isinstance(estimator.predict(torch.tensor(features[:5])), torch.Tensor)
+    assert isinstance(estimator.predict_proba(torch.tensor(features[:5])), torch.Tensor)
+    assert isinstance(estimator.synthesize([0, 1], 3), torch.Tensor)
+    named = unfitted().fit(features, labels, semantics=semantics)
+    assert isinstance(named.synthesize(named.unseen_classes_[:1], 3), np.ndarray)
+    np.testing.assert_array_equal(estimator.decision_scores(torch.tensor(features)), named.decision_scores(features))
+
+
+def test_same_seed_same_bits(table, fitted):
+    features, labels, semantics = table
+    again = GenerativeZSL(settings=SHORT).fit(features, labels, semantics=semantics)
+    assert (again.decision_scores(features) == fitted.decision_scores(features)).all()
+    assert again.rehearsal_ == fitted.rehearsal_
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path, table, fitted):
+    features = table[0]
+    fitted.save(tmp_path / "m")
+    loaded = GenerativeZSL.load(tmp_path / "m")
+    assert (loaded.decision_scores(features) == fitted.decision_scores(features)).all()
+    assert (loaded.predict_proba(features) == fitted.predict_proba(features)).all()
+    assert (loaded.predict(features, "unseen") == fitted.predict(features, "unseen")).all()
+    names = fitted.unseen_classes_
+    assert (loaded.synthesize(names, 4, seed=3) == fitted.synthesize(names, 4, seed=3)).all()
+    assert loaded.rehearsal_ == fitted.rehearsal_
+
+
+def test_no_training_sample_is_saved(tmp_path, table, fitted):
+    fitted.save(tmp_path / "m")
+    content = (tmp_path / "m" / "model.safetensors").read_bytes()
+    assert table[0][17].tobytes() not in content
+    n_numbers = len(content) / 4
+    assert n_numbers < 1.2 * sum(tensor.numel() for tensor in fitted.recogniser_.arrays().values()) + 5000
+
+
+def test_incomplete_models_are_refused(tmp_path, fitted):
+    fitted.save(tmp_path / "m")
+    facts = (tmp_path / "m" / "model.json").read_text()
+    (tmp_path / "m" / "model.json").write_text(facts.replace('"seen":', '"sene":'))
+    with pytest.raises(DataError, match="is incomplete"):
+        GenerativeZSL.load(tmp_path / "m")
+    with pytest.raises(RunFolderError, match="no model"):
+        GenerativeZSL.load(tmp_path)
+
+
+def test_scikit_learn_can_clone_it():
+    estimator = GenerativeZSL(settings={"sp_weight": 0.5}, seed=3)
+    copy = clone(estimator)
+    assert copy.get_params() == estimator.get_params()
+    with pytest.raises(NotFittedError, match="Call fit first"):
+        copy.predict(np.zeros((1, 2)))
+
+
+def test_rows_of_another_size_are_refused(fitted):
+    with pytest.raises(DataError, match="do not fit the model .expected 20 columns; received 19"):
+        fitted.predict(np.zeros((2, 19), dtype=np.float32))
+
+
+def test_few_seen_classes_are_not_rehearsed(table, toy_dataset):
+    features, labels, semantics = table
+    kept = {toy_dataset.class_names[i] for i in toy_dataset.seen_ids[:11]}
+    unseen = {toy_dataset.class_names[i] for i in toy_dataset.unseen_ids}
+    rows = np.isin(labels, sorted(kept))
+    few = GenerativeZSL(settings=SHORT).fit(
+        features[rows], labels[rows], semantics={k: v for k, v in semantics.items() if k in kept | unseen}
+    )
+    assert few.rehearsal_ is None
+    assert few.offset_ == 0.0
