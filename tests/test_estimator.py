@@ -207,3 +207,42 @@ def test_few_seen_classes_are_not_rehearsed(table, toy_dataset):
     )
     assert few.rehearsal_ is None
     assert few.offset_ == 0.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_refused(table, fitted, bad):
+    features = table[0][:3].copy()
+    features[1, 2] = bad
+    for ask in (fitted.predict, fitted.predict_proba, fitted.decision_scores):
+        with pytest.raises(DataError, match="finite"):
+            ask(features)
+
+
+def test_labels_that_fit_no_rows_are_refused(table, fitted):
+    features, labels, semantics = table
+    with pytest.raises(DataError, match=r"one name per row .*shape \(400, 1\)"):
+        unfitted().fit(features, labels[:, None], semantics=semantics)
+    with pytest.raises(DataError, match="1 labels and 3 rows"):
+        fitted.score(features[:3], labels[:1])
+    with pytest.raises(DataError, match="nothing to score"):
+        fitted.score(features[:0], [])
+
+
+def test_semantics_that_are_texts_are_refused(table):
+    features, labels, semantics = table
+    with pytest.raises(DataError, match="semantics are not numbers"):
+        unfitted().fit(features, labels, semantics={name: ["round"] * 3 for name in semantics})
+
+
+def test_synthesis_of_nothing_is_refused(fitted):
+    for classes, n_samples in [([], 3), (["kind 1"], 0), (["kind 1"], -1)]:
+        with pytest.raises(DataError, match="nothing to synthesise"):
+            fitted.synthesize(classes, n_samples)
+
+
+def test_names_that_are_numbers_stay_numbers(table, toy_dataset):
+    view = toy_dataset.training()
+    estimator = unfitted().fit(view.features, view.labels, semantics=dict(enumerate(view.semantics)))
+    assert estimator.unseen_classes_.tolist() == toy_dataset.unseen_ids.tolist()
+    assert estimator.predict(view.features[:5]).dtype.kind == "i"
+    assert estimator.score(view.features, view.labels) > 0.5

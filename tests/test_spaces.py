@@ -100,3 +100,9 @@ def test_a_class_added_later_changes_nothing():
     space = SemanticSpace.fit(semantics)
     before = space.transform(semantics)
     assert (space.transform(np.concatenate([semantics, RNG.uniform(size=(1, 5))]))[:10] == before).all()
+
+
+def test_one_row_per_class_is_scaled_by_the_spread_of_all():
+    mapped = FeatureSpace.fit(SIGNED[:6], np.arange(6)).transform(SIGNED[:6])
+    assert np.isfinite(mapped).all()
+    assert 0.1 < mapped.std() < 10

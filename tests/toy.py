@@ -1,4 +1,4 @@
-"""A small data set whose truth is known: class means linear in semantics, noise with a few loud directions."""
+"""A small data set whose truth is known: means linear in semantics, noise with a few loud directions."""
 
 from __future__ import annotations
 

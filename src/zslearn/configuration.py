@@ -106,8 +106,12 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             raise ConfigError("a setting is malformed", expected="FIELD=VALUE", received=repr(text))
         try:
             settings[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"the value of {name!r} is not readable", received=repr(value)) from error
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise ConfigError(
+                f"the value of {name!r} is not readable",
+                received=repr(value[:40]),
+                remedy="Give a number, a word, true or false.",
+            ) from error
     return settings
 
 

@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 
 from zslearn import __version__
 from zslearn.classifiers.calibration import correct
+from zslearn.data.checks import check_features
 from zslearn.data.dataset import TrainingView
 from zslearn.data.splits import RehearsalFold, rehearsal_folds
 from zslearn.devices import resolve_device
@@ -222,7 +223,13 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         corrected: bool = True,
     ) -> float:
         """Return the mean per-class accuracy over the classes that occur in ``y``, in [0, 1]."""
-        ids = self._ids_of(_names(y))
+        ids, n_rows = self._ids_of(_names(y)), len(X)
+        if not n_rows or len(ids) != n_rows:
+            raise DataError(
+                "there is nothing to score" if not n_rows else "labels and features do not match",
+                expected="one label for each row of features, at least one row",
+                received=f"{len(ids)} labels and {n_rows} rows",
+            )
         predicted = self._ids_of(np.asarray(self.predict(X, candidates, corrected=corrected)))
         return float(per_class_accuracy(ids, predicted, np.unique(ids)).mean())
 
@@ -239,8 +246,15 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             UnknownNameError: If a class is not known.
+            DataError: If no class or no sample is asked for.
         """
         self._check_fitted()
+        if n_samples < 1 or not len(classes):
+            raise DataError(
+                "there is nothing to synthesise",
+                expected="at least one class and one sample",
+                received=f"{len(classes)} classes, {n_samples} samples of each",
+            )
         semantics = self.semantics_[self._ids_of(np.asarray(classes))]
         drawn = self.recogniser_.synthesize(semantics, n_samples, derive_seed(seed, "synthesize"))
         return torch.from_numpy(drawn) if self.torch_ else drawn
@@ -377,8 +391,11 @@ def _class_table(semantics: Any, classes: Sequence[Any] | None) -> tuple[list[An
             received=f"{len(names)} names and vectors of shapes {sorted(map(str, lengths))}",
             remedy="Give every class the same attributes.",
         )
+    table = np.stack(vectors)
+    if table.dtype.kind not in "fiub":
+        raise DataError("the semantics are not numbers", received=str(table.dtype), remedy="Encode texts as numbers.")
     plain = [name.item() if isinstance(name, np.generic) else name for name in names]
-    return plain, np.stack(vectors).astype(np.float64)
+    return plain, table.astype(np.float64)
 
 
 def _training_view(
@@ -434,11 +451,19 @@ def _features(X: Any) -> Features:
             received=f"shape {features.shape} of {features.dtype}",
             remedy="Give one row of numbers per sample.",
         )
-    return features.astype(np.float32, copy=False)
+    return check_features(features).astype(np.float32, copy=False)
 
 
 def _names(y: Any) -> NDArray[Any]:
-    return y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
+    names = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
+    if names.ndim != 1:
+        raise DataError(
+            "the labels are not one name per row",
+            expected="an array [n_rows]",
+            received=f"shape {names.shape}",
+            remedy="Flatten them.",
+        )
+    return names
 
 
 def _restored_rehearsal(facts: dict[str, Any] | None) -> Rehearsal | None:

@@ -52,6 +52,48 @@ def check_run_folder(wanted: Path | None) -> None:
         )
 
 
+class RunInProgress:
+    """A run while it trains.
+
+    Its folder appears with the first report of training, so that refused input leaves none behind.
+
+    Args:
+        wanted: The folder that the user named.
+        default: What to take without one; numbered where it is taken.
+        begun: The record until the run ends.
+    """
+
+    def __init__(self, wanted: Path | None, default: Path, begun: Mapping[str, Any]) -> None:
+        self._wanted = wanted
+        self._default = default
+        self._begun = begun
+        self._folder: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder, which is made now if there is none yet."""
+        if self._folder is None:
+            self._folder = make_run_folder(self._wanted, self._default)
+            write_record(self._folder, self._begun)
+        return self._folder
+
+    def keep(self, report: Mapping[str, Any]) -> None:
+        """Add a report of training to the history."""
+        with (self.folder / HISTORY_FILE).open("a", encoding="utf-8") as history:
+            history.write(json.dumps(report) + "\n")
+
+    def stop(self, status: str, cause: str) -> str:
+        """Write how a run ended that did not finish.
+
+        Returns:
+            What is left behind, as a sentence.
+        """
+        if self._folder is None:
+            return "Nothing was written."
+        write_record(self._folder, {**self._begun, "status": status, "cause": cause})
+        return f"{self._folder} holds no finished model and can be deleted."
+
+
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Write or replace the record of a run."""
     write_json(folder / RECORD_FILE, record)

@@ -52,8 +52,8 @@ class FeatureSpace:
         labels: Labels,
         kind: Literal["auto", "whitened", "unit", "standard"] = "whitened",
         *,
-        n_components: int = 256,
-        shrinkage: float = 0.5,
+        n_components: int = 512,
+        shrinkage: float = 0.8,
     ) -> FeatureSpace:
         """Learn the map from training rows.
 
@@ -139,11 +139,23 @@ def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: 
     centred = features - centre.astype(np.float32)
     n_kept = min(n_components, *features.shape)
     last = features.shape[1] - 1
-    strengths, axes = eigh((centred.T @ centred).astype(np.float64), subset_by_index=(last - n_kept + 1, last))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scatter = (centred.T @ centred).astype(np.float64)
+    if not np.isfinite(scatter).all() or not scatter.any():
+        raise DataError(
+            "the training features cannot be whitened",
+            expected="rows that differ, with values that can be squared in single precision",
+            received=f"values from {features.min():.3g} to {features.max():.3g}",
+            remedy="Rescale the features, or extract them anew.",
+        )
+    strengths, axes = eigh(scatter, subset_by_index=(last - n_kept + 1, last))
     axes = axes[:, strengths > _SMALLEST_SHARE * strengths[-1]]
     within = _within_class_covariance(centred @ axes.astype(np.float32), labels)
     variances, rotation = np.linalg.eigh(within)
-    deviations = np.sqrt(np.maximum((1.0 - shrinkage) * variances + shrinkage * variances.mean(), 1e-12))
+    # One row per class leaves no spread within classes; the spread of all rows tells the scale then.
+    smallest = _SMALLEST_SHARE * float(strengths.sum()) / (len(features) * len(variances))
+    mean_variance = variances.mean() if variances.mean() > smallest else smallest / _SMALLEST_SHARE
+    deviations = np.sqrt(np.maximum((1.0 - shrinkage) * variances + shrinkage * mean_variance, smallest))
     return FeatureSpace(
         kind="whitened",
         centre=centre.astype(np.float32),

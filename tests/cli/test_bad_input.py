@@ -135,7 +135,8 @@ def test_several_feature_files_are_listed(command, folder, tmp_path):
         (["--split", "first"], "there is no such split"),
         (["--config", "none.yaml"], "settings file none.yaml cannot be read"),
         (["--seed", "x"], "invalid int value: 'x'"),
-        (["--dat", "x", "--sed", "1"], "Did you mean --seed"),
+        (["--sed", "1"], "Did you mean --seed"),
+        (["--dat", "x"], "Did you mean --data"),
     ],
 )
 def test_wrong_words(command, tmp_path, words, expected):

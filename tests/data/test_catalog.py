@@ -48,7 +48,7 @@ def test_built_in_data_are_the_default():
 
 
 def test_built_in_data_take_no_files():
-    with pytest.raises(ConfigError, match="have features and semantics of their own .*received res101.mat"):
+    with pytest.raises(ConfigError, match=r"have features and semantics of their own .*received res101.mat"):
         load_data("glyphs", features="res101.mat")
 
 
@@ -62,7 +62,7 @@ def test_folders_and_names_lead_to_the_same(data_home):
 def test_semantics_and_features_are_passed_on(data_home):
     dataset = load_data("zoo", semantics="sent_splits.mat", features="res101.mat")
     assert dataset.semantics.shape == (17, 8)
-    with pytest.raises(DataError, match="there is no feature file vit.mat"):
+    with pytest.raises(DataError, match=r"there is no feature file vit.mat"):
         load_data("zoo", features="vit.mat")
 
 
@@ -77,23 +77,23 @@ def test_class_splits_by_number(data_home, split):
 
 @pytest.mark.parametrize("split", [-1, "-1", "test", "", "1.5", "²"])
 def test_other_splits_are_refused(split):
-    with pytest.raises(ConfigError, match="there is no such split .*official or a whole number from 0"):
+    with pytest.raises(ConfigError, match=r"there is no such split .*official or a whole number from 0"):
         load_data("glyphs", split=split)
 
 
 def test_unknown_names_say_what_is_near_and_where_was_looked(data_home):
-    with pytest.raises(UnknownNameError, match="there is no data set called 'zooo'") as caught:
+    with pytest.raises(UnknownNameError, match=r"there is no data set called 'zooo'") as caught:
         load_data("zooo")
     assert "Did you mean Zoo?" in caught.value.remedy
     assert str(data_home) in caught.value.remedy
     assert "ZSLEARN_DATA" in caught.value.remedy
     for name in ("", "notes/deep", "notes"):
-        with pytest.raises(UnknownNameError, match="there is no data set called"):
+        with pytest.raises(UnknownNameError, match=r"there is no data set called"):
             load_data(name)
 
 
 def test_a_file_is_no_data_set(data_home):
-    with pytest.raises(DataError, match="res101.mat is a file .*Give its folder"):
+    with pytest.raises(DataError, match=r"res101.mat is a file .*Give its folder"):
         load_data(data_home / "Zoo" / "res101.mat")
 
 

@@ -128,9 +128,9 @@ def test_test_view_holds_all_test_rows():
 
 def test_views_are_checked_too(toy_dataset):
     view = toy_dataset.training()
-    with pytest.raises(DataError, match="training rows of unseen classes"):
+    with pytest.raises(DataError, match=r"training rows of unseen classes"):
         replace(view, labels=np.full(len(view.labels), view.unseen_ids[0]))
-    with pytest.raises(DataError, match="labels are out of range"):
+    with pytest.raises(DataError, match=r"labels are out of range"):
         TestView(features=np.ones((1, 2)), labels=[2], seen_ids=[0], unseen_ids=[1])
 
 
@@ -142,7 +142,7 @@ def test_values_are_frozen_and_the_caller_keeps_control_of_its_own_arrays():
     for field in fields(dataset):
         value = getattr(dataset, field.name)
         if isinstance(value, np.ndarray):
-            with pytest.raises(ValueError, match="read-only"):
+            with pytest.raises(ValueError, match=r"read-only"):
                 value[0] = 0
     features[0, 0] = 2
 

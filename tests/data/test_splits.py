@@ -116,9 +116,9 @@ def test_rows_that_no_part_uses_stay_unused(toy_dataset):
 
 
 def test_class_split_refuses_what_it_cannot_do(toy_dataset):
-    with pytest.raises(ConfigError, match="number of a class split is negative .*received -1"):
+    with pytest.raises(ConfigError, match=r"number of a class split is negative .*received -1"):
         class_split(toy_dataset, -1)
-    with pytest.raises(DataError, match="needs rows of every class .*no row of kind"):
+    with pytest.raises(DataError, match=r"needs rows of every class .*no row of kind"):
         class_split(replace(toy_dataset, test_unseen_rows=np.array([], dtype=int)), 0)
 
 

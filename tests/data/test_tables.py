@@ -10,6 +10,12 @@ from zslearn.errors import DataError
 FEATURES = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
 
 
+def with_infinity(row: int, column: int) -> np.ndarray:
+    features = FEATURES.copy()
+    features[row, column] = np.inf
+    return features
+
+
 def test_all_kinds_give_the_same(tmp_path):
     np.save(tmp_path / "a.npy", FEATURES)
     np.savez(tmp_path / "a.npz", features=FEATURES, other=np.ones(2))
@@ -42,18 +48,18 @@ def test_pickles_are_not_opened(tmp_path):
 
 
 def test_missing_unknown_and_wrong_files(tmp_path):
-    with pytest.raises(DataError, match="there is no file .*Check the path"):
+    with pytest.raises(DataError, match=r"there is no file .*Check the path"):
         read_features(tmp_path / "none.npy")
     (tmp_path / "folder.npy").mkdir()
-    with pytest.raises(DataError, match="received a folder"):
+    with pytest.raises(DataError, match=r"received a folder"):
         read_features(tmp_path / "folder.npy")
     with pytest.raises(DataError, match=r"of an unknown kind \(expected a file ending in .npy, .npz, .mat; .*'.xlsx'"):
         read_features(tmp_path / "a.xlsx")
     np.savez(tmp_path / "keys.npz", x=FEATURES, y=FEATURES)
-    with pytest.raises(DataError, match="keys.npz lacks features .*received x, y"):
+    with pytest.raises(DataError, match=r"keys.npz lacks features .*received x, y"):
         read_features(tmp_path / "keys.npz")
     scipy.io.savemat(tmp_path / "keys.mat", {"x": FEATURES})
-    with pytest.raises(DataError, match="keys.mat lacks features .*received x"):
+    with pytest.raises(DataError, match=r"keys.mat lacks features .*received x"):
         read_features(tmp_path / "keys.mat")
 
 

@@ -115,12 +115,12 @@ def test_ambiguous_counting_is_an_error(tmp_path):
     # Labels 1 to 4 of 5 classes with row numbers from 0: the labels could count from either.
     labels = np.minimum(truth().labels[:, None] + 1, N_CLASSES - 1)
     folder = write(tmp_path, split_variables(row_base=0), {"labels": labels})
-    with pytest.raises(DataError, match="row numbers count from 0, and labels fit counting from 0 as well as from 1"):
+    with pytest.raises(DataError, match=r"row numbers count from 0, and labels fit counting from 0 as well as from 1"):
         read_xlsa17(folder)
     # Row numbers 1 to 29 of 30 with labels from 0.
     last_row_missing = {"test_seen_loc": truth().test_seen_rows[:-1, None] + 1}
     folder = write(tmp_path / "rows", last_row_missing, feature_variables(label_base=0))
-    with pytest.raises(DataError, match="labels count from 0, and row numbers fit"):
+    with pytest.raises(DataError, match=r"labels count from 0, and row numbers fit"):
         read_xlsa17(folder)
 
 
@@ -195,7 +195,7 @@ def test_one_feature_file_is_found_and_several_are_listed(tmp_path):
     scipy.io.savemat(folder / "other.mat", {"something": np.ones(3)})
     assert read_xlsa17(folder).source.startswith("xlsa17 layout: features from res101.mat")
     shutil.copy(folder / "res101.mat", folder / "vit.mat")
-    with pytest.raises(DataError, match="several feature files .*received res101.mat, vit.mat.*Name one of these"):
+    with pytest.raises(DataError, match=r"several feature files .*received res101.mat, vit.mat.*Name one of these"):
         read_xlsa17(folder)
     for name in ("vit.mat", "vit", folder / "vit.mat"):
         assert "from vit.mat," in read_xlsa17(folder, features=name).source
@@ -336,17 +336,17 @@ def test_truncated_files(tmp_path, name, compressed):
 
 
 def test_folders_that_are_none(tmp_path):
-    with pytest.raises(DataError, match="there is no folder .*nothing of that name"):
+    with pytest.raises(DataError, match=r"there is no folder .*nothing of that name"):
         read_xlsa17(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="no split file att_splits.mat .*no file called"):
+    with pytest.raises(DataError, match=r"no split file att_splits.mat .*no file called"):
         read_xlsa17(tmp_path)
     folder = write(tmp_path / "ZOO")
-    with pytest.raises(DataError, match="there is no folder .*received a file"):
+    with pytest.raises(DataError, match=r"there is no folder .*received a file"):
         read_xlsa17(folder / "res101.mat")
-    with pytest.raises(DataError, match="no feature file vit.mat .*received att_splits.mat, res101.mat"):
+    with pytest.raises(DataError, match=r"no feature file vit.mat .*received att_splits.mat, res101.mat"):
         read_xlsa17(folder, features="vit.mat")
     (folder / "res101.mat").unlink()
-    with pytest.raises(DataError, match="there are no features .*received att_splits.mat.*Put the feature file"):
+    with pytest.raises(DataError, match=r"there are no features .*received att_splits.mat.*Put the feature file"):
         read_xlsa17(folder)
 
 
@@ -382,15 +382,15 @@ def test_hdf5_failures(tmp_path):
     write_hdf5(path, feature_variables())
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match="res101.mat cannot be read"):
+    with pytest.raises(DataError, match=r"res101.mat cannot be read"):
         read_xlsa17(folder)
     write_hdf5(path, {"labels": feature_variables()["labels"]})
-    with pytest.raises(DataError, match="there are no features"):
+    with pytest.raises(DataError, match=r"there are no features"):
         read_xlsa17(folder)
     h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w") as file:
         file.create_group("features")
-    with pytest.raises(DataError, match="features in res101.mat cannot be used .*structure or a sparse matrix"):
+    with pytest.raises(DataError, match=r"features in res101.mat cannot be used .*structure or a sparse matrix"):
         read_xlsa17(folder)
 
 

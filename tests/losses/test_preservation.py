@@ -121,3 +121,18 @@ def test_a_projection_of_zero_has_finite_slopes():
     projected = torch.zeros(1, 3, requires_grad=True)
     preservation.cosine_scores(projected, torch.eye(3)).sum().backward()
     assert torch.isfinite(projected.grad).all()
+
+
+@pytest.mark.parametrize(("batch", "n_classes", "dim"), SHAPES)
+def test_gaussian_scores_are_log_likelihoods_up_to_a_term_of_the_sample(batch, n_classes, dim):
+    features, centres = draw(batch, dim), draw(n_classes, dim, seed=1)
+    expected = -0.5 * ((features[:, None] - centres[None]) ** 2).sum(axis=-1)
+    scores = preservation.gaussian_scores(torch.tensor(features), torch.tensor(centres)).numpy()
+    constant = (scores - expected)[:, :1]
+    np.testing.assert_allclose(scores - expected, np.broadcast_to(constant, scores.shape), atol=1e-12)
+
+
+def test_gaussian_scores_with_a_leading_seed_dimension_equal_single_results():
+    features, centres = torch.tensor(draw(2, 5, 3)), torch.tensor(draw(2, 4, 3, seed=1))
+    alone = [preservation.gaussian_scores(*pair) for pair in zip(features, centres, strict=True)]
+    torch.testing.assert_close(preservation.gaussian_scores(features, centres), torch.stack(alone))

@@ -100,14 +100,15 @@ def test_batch_moments_parity_with_numpy():
 
 def test_a_leading_seed_dimension_equals_single_results():
     semantic, visual = tensors(draw(2, 3, 4), draw(2, 3, 4, seed=1))
-    unseen, seen, centre = tensors(draw(2, 3, 5), draw(2, 4, 5, seed=1), draw(2, 1, 5, seed=2))
+    unseen, seen, centre = tensors(draw(2, 3, 5), draw(4, 5, seed=1), draw(1, 5, seed=2))
     samples = torch.tensor(draw(2, 3, 6, 5))
     for function, arguments in [
-        (regularization.visual_relations, (unseen, seen, centre)),
+        (lambda a: regularization.visual_relations(a, seen, centre), (unseen,)),
+        (lambda a: regularization.trusted_distance(a, 0.3), (unseen,)),
         (lambda a, b: regularization.relation_divergence(a, b, 0.1), (semantic, visual)),
         (lambda a, b: regularization.relation_band(a, b, 0.1), (semantic, visual)),
         (regularization.moment_gap, (semantic, visual)),
-        (lambda a, b: regularization.expected_moments(a, b, 0.1), (semantic, seen)),
+        (lambda a: regularization.expected_moments(a, seen, 0.1), (semantic,)),
         (lambda a: regularization.batch_moments(a)[0], (samples,)),
         (lambda a: regularization.batch_moments(a)[1], (samples,)),
     ]:
@@ -132,3 +133,12 @@ def test_a_class_at_the_centre_has_finite_slopes():
     regularization.relation_divergence(torch.zeros(1, 4), relations, 0.1).backward()
     assert relations.tolist() == [[0.0] * 4]
     assert torch.isfinite(means.grad).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 6)])
+def test_trusted_distance_parity_with_numpy(shape):
+    offsets = draw(*shape)
+    expected = np.mean([row @ row for row in offsets]) / 0.7
+    assert regularization.trusted_distance(torch.tensor(offsets), 0.7).item() == pytest.approx(expected, rel=1e-12)
+    halved = regularization.trusted_distance(torch.tensor(offsets), torch.tensor(1.4, dtype=torch.float64))
+    assert halved.item() == pytest.approx(expected / 2, rel=1e-12)

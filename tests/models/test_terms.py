@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from zslearn.errors import ConfigError
 from zslearn.models.base import Task
 from zslearn.models.skd import SKD, SKDConfig
 from zslearn.training.plan import Step
@@ -157,13 +158,16 @@ def test_every_teacher_teaches_the_student_alone(teacher):
     )
 
 
-def test_the_average_teacher_follows_the_student():
+def test_the_average_teacher_starts_as_the_student_and_follows_it():
     model = make_model("unit", kd_weight=1.0, kd_teacher="average", teacher_decay=0.9)
-    slow = model.terms.average_teacher.visual.weight.detach().numpy().copy()
-    fast = model.encoder.visual.weight.detach().numpy()
+    model.joint_loss(make_step(model))
+    first = model.encoder.visual.weight.detach().numpy().copy()
+    np.testing.assert_array_equal(model.terms.average_teacher.visual.weight.detach().numpy(), first)
+    with torch.no_grad():
+        model.encoder.visual.weight += 1.0
     model.joint_loss(make_step(model))
     found = model.terms.average_teacher.visual.weight.detach().numpy()
-    np.testing.assert_allclose(found, 0.9 * slow + 0.1 * fast, rtol=1e-5)
+    np.testing.assert_allclose(found, 0.9 * first + 0.1 * (first + 1.0), rtol=1e-5)
 
 
 def test_the_student_of_the_similarities_is_taught_them():
@@ -229,3 +233,54 @@ def test_several_seeds_have_the_terms_of_each_alone():
         alone = SKD(task, config, Streams(seed)).joint_loss(dataclasses.replace(single, streams=Streams(seed)))
         for name, value in alone.items():
             torch.testing.assert_close(together[name][position], value, rtol=1e-4, atol=1e-5)
+
+
+KD_PARTS = ["kd_encoder", "kd_relational", "kd_decoder", "kd_decoder_view", "kd_unseen"]
+
+
+@pytest.mark.parametrize("part", KD_PARTS)
+def test_each_form_of_distillation_can_be_the_only_one(part):
+    model = make_model("unit", kd_weight=1.0, warm_up=0.5, **{**KD, f"{part}_weight": 1.0})
+    assert set(model.joint_loss(make_step(model))) == {"reconstruction", "kl", part}
+    has_head = part in {"kd_encoder", "kd_unseen"}
+    assert hasattr(model.terms, "head") == has_head
+    assert ("terms.head" in model.plan().stages[-1].phases[-1].trains) == has_head
+    scores = model.semantic_scores(make_step(model).features, model.task.semantics)
+    assert (scores is not None) == has_head
+
+
+def test_no_teacher_is_trained_whom_nothing_asks():
+    off = {f"{part}_weight": 0.0 for part in KD_PARTS}
+    for settings, unseen in [
+        ({"kd_weight": 1.0, **off}, True),
+        ({"sp_weight": 1.0, "sp_class_weight": 0.0, "sp_regression_weight": 0.0}, True),
+        ({"sp_weight": 1.0, "sp_class_weight": 1.0}, False),
+        ({"kd_weight": 1.0, **off, "kd_unseen_weight": 1.0}, False),
+    ]:
+        model = make_model(unseen=unseen, **settings)
+        assert [stage.name for stage in model.plan().stages] == ["generative"]
+        assert not any(name.startswith("terms") for name, _ in model.named_parameters())
+
+
+def test_an_average_of_a_student_that_nobody_teaches_is_refused():
+    with pytest.raises(ConfigError, match="student that nobody teaches"):
+        make_model("unit", kd_weight=1.0, kd_teacher="average", **{**KD, "kd_decoder_weight": 1.0})
+
+
+def test_the_plain_teacher_is_compared_over_seen_classes():
+    model = make_model("unit", kd_weight=1.0, kd_teacher="plain", **{**KD, "kd_encoder_weight": 1.0})
+    step, before = make_step(model), None
+    with torch.no_grad():
+        for shift in (0.0, 1.0):
+            model.task.semantics[N_SEEN:] += shift
+            value = model.joint_loss(dataclasses.replace(step, streams=Streams(2)))["kd_encoder"]
+            assert before is None or torch.equal(value, before)
+            before = value
+
+
+def test_a_margin_makes_preservation_stricter():
+    values = []
+    for margin in (0.0, 0.2):
+        model = make_model("unit", sp_weight=1.0, sp_margin=margin, **{**SP, "sp_class_weight": 1.0})
+        values.append(model.joint_loss(make_step(model))["sp_class"])
+    assert values[1] > values[0]

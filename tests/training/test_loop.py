@@ -86,7 +86,7 @@ def test_a_phase_moves_its_own_parameters_and_no_other():
 def test_the_first_update_is_adams():
     loop = make_loop()
     streams = Streams(0)
-    batch = make_rows().draw(5, streams)
+    batch = make_rows().draw(5, streams, "one")
     loss = loop.model.loss(Step(*batch, 0.0, streams))["error"]
     (gradient,) = torch.autograd.grad(loss, loop.model.second.weight)
     phase = Phase(name="second", trains=("second",), loss=loop.model.loss, learning_rate=0.01)
@@ -159,3 +159,71 @@ def test_several_seeds_train_as_one_like_each_alone():
                 torch.testing.assert_close(together[position], alone, rtol=0, atol=1e-8)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_each_seed_is_clipped_by_its_own_norm():
+    def train(seeds, clip):
+        model = Two(Streams(seeds))
+        phase = Phase(name="both", trains=("first", "second"), loss=model.loss, clip=clip, learning_rate=0.01)
+        plan = Plan((Stage(name="one", phases=(phase,), n_steps=5, batch_size=5),))
+        Loop(model, plan, make_rows(), Streams(seeds)).run()
+        return model.second.weight.detach()
+
+    # Adam does not see the size of a gradient, but the ratio of one step's to the next.
+    assert not torch.allclose(train(3, 0.0), train(3, 0.05), atol=1e-5)
+    together = train([3, 8], 0.05)
+    for position, seed in enumerate((3, 8)):
+        torch.testing.assert_close(together[position], train(seed, 0.05), rtol=0, atol=1e-6)
+
+
+def test_clipping_gives_the_gradient_the_length_that_is_allowed():
+    model = Two(Streams(0))
+    plan = Plan(
+        (
+            Stage(
+                name="one",
+                phases=(Phase(name="p", trains=("first",), loss=model.loss, clip=0.1),),
+                n_steps=1,
+                batch_size=5,
+            ),
+        )
+    )
+    loop = Loop(model, plan, make_rows(), Streams(0))
+    loop.run()
+    (optimiser,) = loop.state_dict()["optimisers"].values()
+    moments = [state["exp_avg"] for state in optimiser["state"].values()]
+    norm = torch.cat([moment.flatten() for moment in moments]).norm() / (1 - 0.5)  # after one step of beta 0.5
+    assert norm.item() == pytest.approx(0.1, rel=1e-4)
+
+
+def test_progress_tells_the_terms_of_its_own_stage():
+    reports = []
+    make_loop().run(reports.append)
+    for report in reports:
+        assert set(report.terms) == {"turns": {"first.error", "second.error"}, "together": {"both.error"}}[report.stage]
+
+
+def test_a_term_that_sets_in_late_leaves_its_parameters_alone_until_then():
+    model = Two(Streams(0))
+    before = model.second.weight.detach().clone()
+    seen = []
+
+    def loss(step):
+        seen.append(torch.equal(model.second.weight, before))
+        terms = {"size": model.first(step.features).square().sum(-1).mean(-1)}
+        return terms if step.progress < 0.5 else {**terms, **model.loss(step)}
+
+    phase = Phase(name="both", trains=("first", "second"), loss=loss)
+    Loop(model, Plan((Stage(name="one", phases=(phase,), n_steps=4, batch_size=5),)), make_rows(), Streams(0)).run()
+    assert seen == [True, True, True, False]
+
+
+def test_a_state_survives_a_file(tmp_path):
+    whole, stopped, fresh = make_loop(), make_loop(), make_loop()
+    whole.run()
+    for _ in range(5):
+        stopped.step_phase()
+    torch.save(stopped.state_dict(), tmp_path / "state.pt")
+    fresh.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    fresh.run()
+    assert same(weights(whole), weights(fresh))

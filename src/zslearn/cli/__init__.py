@@ -20,13 +20,15 @@ from zslearn.errors import TrainingError, ZslearnError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 _COMMANDS = (run, evaluate, predict, synthesize, show)
+_MEMORY = re.compile("out of memory|not enough memory|allocate memory|size calculation overflowed")
+"""How torch says that memory ran out: on the host it has no exception class for it."""
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and name the nearest known word."""
 
     def error(self, message: str) -> NoReturn:
-        known = _known_words(self)
+        known = list(dict.fromkeys(_known_words(self)))
         wrong = re.findall(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)", message)
         nearest = difflib.get_close_matches(wrong[0], known, n=2) if wrong else []
         hint = f" Did you mean {' or '.join(nearest)}?" if nearest else f" See {self.prog} --help."
@@ -52,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ZslearnError as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED if isinstance(error, TrainingError) else WRONG_USE
-    except KeyboardInterrupt:
-        print("interrupted.", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"interrupted: {interrupt}" if str(interrupt) else "interrupted.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has left; Python would complain once more while closing it.
@@ -61,6 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE
     except OSError as error:
         print(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        return FAILED
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not _MEMORY.search(str(error)):
+            raise
+        print("error: there is not enough memory for this. Ask for fewer samples or smaller networks.", file=sys.stderr)
         return FAILED
 
 
@@ -78,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
             help=module.__doc__.splitlines()[0].rstrip(".") if module.__doc__ else None,
             description=module.__doc__,
             epilog=f"Example: {module.EXAMPLE}",
+            allow_abbrev=False,
         )
         module.add_arguments(command)
         command.set_defaults(command=module.run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from zslearn.cli.arguments import add_data_arguments, add_json_argument, add_run_argument
 
@@ -30,13 +31,17 @@ def run(arguments: argparse.Namespace) -> int:
     from zslearn.report.tables import result_table
 
     estimator = GenerativeZSL.load(arguments.run_folder)
-    test = load_run_data(arguments, record, estimator).test()
+    dataset = load_run_data(arguments, record, estimator)
+    test = dataset.test()
+    same_data = dataset.checksum == record["data"]["checksum"]
     measured = measure(estimator.decision_scores(test.features, corrected=False), test, estimator.offset_)
     result = {
         "model": record["model"],
         "metrics": measured.plain.as_dict(),
         "metrics_corrected": measured.corrected.as_dict(),
-        "references": {},
+        "references": record["references"] if same_data else {},
     }
+    if not same_data:
+        print("note: these are not the data of the run; its references do not apply.", file=sys.stderr)
     print(json.dumps(result, indent=2) if arguments.json else result_table(result))
     return 0

@@ -20,9 +20,10 @@ def load_run_data(arguments: argparse.Namespace, record: dict[str, Any], estimat
     """
     from zslearn.data.catalog import load_data
 
-    asked_for = record["data"]["asked_for"]
-    if arguments.data is not None:
-        asked_for = {"data": arguments.data, "features": arguments.features, "semantics": arguments.semantics}
+    named = {"data": arguments.data, "features": arguments.features, "semantics": arguments.semantics}
+    # Another data set has other files; without one, a file that is named replaces the run's.
+    recorded = record["data"]["asked_for"] if arguments.data is None else {}
+    asked_for = {**named, **recorded, **{name: value for name, value in named.items() if value is not None}}
     split = arguments.split or record["data"]["split"]
     dataset = load_data(
         asked_for["data"], features=asked_for["features"], semantics=asked_for["semantics"], split=split

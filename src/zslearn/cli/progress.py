@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,18 +19,17 @@ class ProgressReport:
     """Shows how a fit goes, and keeps its history.
 
     Args:
-        path: Where the history is written, one JSON object a line.
+        keep: Takes every report, ready for JSON.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, keep: Callable[[dict[str, Any]], None]) -> None:
         self.history: list[dict[str, Any]] = []
-        self._path = path
+        self._keep = keep
         self._last = 0.0
         self._bar: Any = None
 
     def __enter__(self) -> Self:
-        """Open the history and, on a terminal, the bar."""
-        self._file = self._path.open("w", encoding="utf-8")
+        """Show the bar, on a terminal."""
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -50,8 +48,7 @@ class ProgressReport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close both."""
-        self._file.close()
+        """Take it away."""
         if self._bar is not None:
             self._bar.stop()
 
@@ -66,8 +63,7 @@ class ProgressReport:
             "terms": training.terms,
         }
         self.history.append(entry)
-        self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()
+        self._keep(entry)
         final = progress.part == progress.n_parts - 1
         label = "final training" if final else f"rehearsal {progress.part + 1}/{progress.n_parts - 1}"
         largest = sorted(training.terms.items(), key=lambda item: -abs(item[1]))[:_N_TERMS]

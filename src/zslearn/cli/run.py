@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from zslearn.data.catalog import load_data
     from zslearn.devices import resolve_device
     from zslearn.models import model_entry
-    from zslearn.runs import check_run_folder, make_run_folder
+    from zslearn.runs import check_run_folder
 
     check_run_folder(arguments.out)
     settings = {**_settings_file(arguments.config), **parse_assignments(arguments.assignments)}
@@ -57,8 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     split = "" if dataset.split == "official" else f"-split{dataset.split}"
     default = Path("runs") / f"{_safe(dataset.name)}{split}-{arguments.model}-s{arguments.seed}"
-    folder = make_run_folder(arguments.out, default)
-    record = _execute(dataset, settings, folder, arguments)
+    folder, record = _execute(dataset, settings, default, arguments)
     if arguments.json:
         print(json.dumps({"folder": str(folder), **record}, indent=2))
     else:
@@ -67,26 +65,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _execute(
-    dataset: ZSLDataset, settings: dict[str, Any], folder: Path, arguments: argparse.Namespace
-) -> dict[str, Any]:
+    dataset: ZSLDataset, settings: dict[str, Any], default: Path, arguments: argparse.Namespace
+) -> tuple[Path, dict[str, Any]]:
     """Run the protocol; whatever happens, the folder's record says how it ended."""
     from zslearn.cli.progress import ProgressReport
-    from zslearn.errors import TrainingError
     from zslearn.evaluation.protocol import run_protocol
     from zslearn.records import make_record, source_facts
     from zslearn.report.pictures import draw_run
-    from zslearn.runs import HISTORY_FILE, write_record
+    from zslearn.runs import RunInProgress, write_record
 
     begun = {
         "status": "running",
-        "data": source_facts(dataset, arguments.data, arguments.features, arguments.semantics),
+        "data": source_facts(dataset, *_lasting_names(arguments)),
         "model": arguments.model,
         "settings": settings,
         "seed": arguments.seed,
     }
-    write_record(folder, begun)
+    run_in_progress = RunInProgress(arguments.out, default, begun)
     try:
-        with ProgressReport(folder / HISTORY_FILE) as progress:
+        with ProgressReport(run_in_progress.keep) as progress:
             outcome = run_protocol(
                 dataset,
                 model=arguments.model,
@@ -95,18 +92,29 @@ def _execute(
                 device=arguments.device,
                 on_progress=progress.update,
             )
+        folder = run_in_progress.folder
         record = make_record(dataset, outcome, begun["data"])
         outcome.estimator.save(folder)
         record["pictures"] = draw_run(folder, dataset, outcome, progress.history)
         write_record(folder, record)
-        return record
-    except KeyboardInterrupt:
-        write_record(folder, {**begun, "status": "interrupted"})
-        print(f"interrupted: {folder} holds no model and can be deleted.", file=sys.stderr)
+        return folder, record
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(run_in_progress.stop("interrupted", "by the user")) from interrupt
+    except Exception as error:
+        run_in_progress.stop("failed", str(error) or type(error).__name__)
         raise
-    except TrainingError as error:
-        write_record(folder, {**begun, "status": "failed", "cause": str(error)})
-        raise
+
+
+def _lasting_names(arguments: argparse.Namespace) -> tuple[str, str | None, str | None]:
+    """Return the names of the data as they can be found again from any folder."""
+    folder = Path(arguments.data)
+    if not folder.is_dir() or arguments.data.lower() == "glyphs":
+        return arguments.data, arguments.features, arguments.semantics
+    files = [
+        name if name is None or (folder / name).is_file() or not Path(name).is_file() else str(Path(name).resolve())
+        for name in (arguments.features, arguments.semantics)
+    ]
+    return str(folder.resolve()), files[0], files[1]
 
 
 def _settings_file(path: Path | None) -> dict[str, Any]:
@@ -119,7 +127,7 @@ def _settings_file(path: Path | None) -> dict[str, Any]:
         return {}
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise ConfigError(
             f"the settings file {path} cannot be read",
             received=str(error).splitlines()[0],
@@ -132,6 +140,7 @@ def _settings_file(path: Path | None) -> dict[str, Any]:
             f"the settings file {path} holds no settings",
             expected="one FIELD: VALUE per line",
             received=type(settings).__name__,
+            remedy="See zslearn show models NAME for the fields.",
         )
     return settings
 

@@ -54,7 +54,8 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 def _read_npz(path: Path) -> NDArray[Any]:
     def load() -> NDArray[Any]:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a file open that is no archive; this one is closed whatever happens.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if "features" not in archive:
                 raise DataError(
                     f"{path.name} lacks features",

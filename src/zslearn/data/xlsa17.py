@@ -247,7 +247,7 @@ def _read_features(path: Path) -> tuple[Features, Labels]:
 
 def _vector(array: NDArray[Any], name: str, path: Path) -> NDArray[Any]:
     """Return the entries of an n x 1 or 1 x n array."""
-    if array.dtype.kind not in "fiu" or array.size != max(array.shape, default=0):
+    if array.dtype.kind not in "fiu" or array.size not in (0, max(array.shape, default=0)):
         raise DataError(
             f"{name} in {path.name} is not a vector of numbers",
             expected="n x 1 numbers",
@@ -312,8 +312,8 @@ def _bases(locations: Ids, n_rows: int, labels: Labels, n_classes: int) -> _Base
 
     Where one of the two counts from 0 and the other fits both ways, nothing can tell: an error.
     """
-    rows_base, rows_fit_both = _base(locations, n_rows, "row numbers of the split file", "rows of features")
     labels_base, labels_fit_both = _base(labels, n_classes, "labels of the feature file", "classes")
+    rows_base, rows_fit_both = _base(locations, n_rows, "row numbers of the split file", "rows of features")
     if rows_base != labels_base and (rows_fit_both or labels_fit_both):
         zero, unclear = ("labels", "row numbers") if rows_base else ("row numbers", "labels")
         raise DataError(

@@ -11,6 +11,7 @@ import numpy as np
 
 from zslearn.classifiers.references import ChosenReference, run_references
 from zslearn.data.dataset import TestView, ZSLDataset
+from zslearn.errors import DataError
 from zslearn.estimator import FitProgress, GenerativeZSL
 from zslearn.evaluation.metrics import (
     Metrics,
@@ -115,6 +116,14 @@ def run_protocol(
     Raises:
         ZslearnError: As ``GenerativeZSL.fit``.
     """
+    n_seen, n_unseen = len(dataset.test_seen_rows), len(dataset.test_unseen_rows)
+    if not n_seen or not n_unseen:
+        raise DataError(
+            "there is nothing to measure on",
+            expected="test rows of seen and of unseen classes",
+            received=f"{n_seen} of seen and {n_unseen} of unseen classes",
+            remedy="Use a split that holds out rows of both, such as --split 0.",
+        )
     view = dataset.training()
     seconds: dict[str, float] = {}
     events = []

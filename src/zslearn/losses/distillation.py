@@ -43,7 +43,7 @@ def feature_gap(student_view: HiddenBatch, teacher_view: HiddenBatch) -> PerSeed
 def relational_gap(student_view: HiddenBatch, teacher_view: Float[Tensor, "*seeds batch other_dim"]) -> PerSeed:
     """Mean squared difference of the batch's pairwise distances, each side divided by its mean distance.
 
-    The two views may differ in size and scale: only the arrangement of the samples counts.
+    The two views may differ in size and scale: only the arrangement of the samples counts. 0 for a single sample.
     """
     return (_relative_distances(student_view) - _relative_distances(teacher_view)).square().mean((-1, -2))
 

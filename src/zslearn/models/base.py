@@ -26,9 +26,9 @@ class GenerativeConfig:
     feature_space: Literal["whitened", "unit", "standard", "auto"] = "whitened"
     """Where the generator works: principal components whitened within classes; features scaled to [0, 1] (unit) or to
     mean 0 and deviation 1 (standard); or one of the latter two by whether features are ever negative (auto)."""
-    n_components: Annotated[int, Range(1)] = 256
+    n_components: Annotated[int, Range(1)] = 512
     """Principal components that the whitened space keeps, at most."""
-    shrinkage: Annotated[float, Range(0, 1)] = 0.6
+    shrinkage: Annotated[float, Range(0, 1)] = 0.8
     """Share of a round covariance in the one that whitening divides by."""
     semantic_power: Annotated[float, Range(0, 1)] = 0.5
     """Power to which the strengths of the semantics' principal axes are raised: 1 keeps their geometry."""
@@ -38,7 +38,7 @@ class GenerativeConfig:
     """Samples synthesised for each unseen class to fit the final classifier."""
     classifier: Literal["gaussian", "softmax"] = "gaussian"
     """The final classifier: Gaussians of one common variance around the class means, or a trained linear softmax."""
-    gaussian_variance: Annotated[float, Range(0, low_open=True)] = 3.0
+    gaussian_variance: Annotated[float, Range(0, low_open=True)] = 2.0
     """Common variance of the Gaussians per dimension, in the feature space: how far to trust their verdict beside
     that of the semantic view."""
     classifier_input: Literal["features", "encoded"] = "features"

@@ -110,7 +110,13 @@ class SKD(GenerativeModel):
         Which one generalises to new classes depends on the data: whitened distances suit the features of deep
         backbones, free generation suits small images. It is not tried on long features, where it costs minutes.
         """
-        free = {"feature_space": "unit", "classifier": "softmax", "semantic_power": 1.0, "n_updates": 800}
+        free = {
+            "feature_space": "unit",
+            "classifier": "softmax",
+            "semantic_power": 1.0,
+            "n_updates": 800,
+            "kd_verdict_weight": 0.5,
+        }
         return ({}, free) if non_negative and feature_dim <= _LONGEST_FREE else ({},)
 
     def plan(self) -> Plan:
@@ -126,7 +132,7 @@ class SKD(GenerativeModel):
         )
         joint = Phase(
             name="joint",
-            trains=("encoder", "generator", *(("terms.head",) if self.terms.teaches else ())),
+            trains=("encoder", "generator", *(("terms.head",) if self.terms.taught else ())),
             loss=self.joint_loss,
             learning_rate=config.learning_rate,
         )

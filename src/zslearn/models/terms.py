@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zslearn.configuration import Range
+from zslearn.errors import ConfigError
 from zslearn.losses import distillation, preservation, regularization
 from zslearn.models.base import GenerativeModel, Task
 from zslearn.models.prototypes import Prototypes
@@ -80,7 +81,7 @@ class TermsConfig:
     """Within it, weight of the teacher's hidden view of a reconstruction against that of the original."""
     kd_unseen_weight: Annotated[float, Range(0)] = 1.0
     """Within it, weight of the class beliefs taught to the encoder on generated unseen samples."""
-    kd_verdict_weight: Annotated[float, Range(0)] = 0.5
+    kd_verdict_weight: Annotated[float, Range(0)] = 0.3
     """Weight of the student's class beliefs beside the final classifier's score; 0 leaves the student out of it."""
     kd_softness: Annotated[float, Range(0, low_open=True)] = 2.0
     """Distillation temperature, on cosines already divided by 0.05."""
@@ -120,6 +121,8 @@ class SemanticTerms(nn.Module):
         streams: Draws the first weights.
     """
 
+    average_started: Tensor
+
     def __init__(self, task: Task, config: TermsConfig, view_dim: int, streams: Streams) -> None:
         super().__init__()
         self.task = task
@@ -127,20 +130,37 @@ class SemanticTerms(nn.Module):
         self._seen_centre = task.seen_means.mean(dim=0, keepdim=True)
         self._margins = preservation.similarity_margins(task.semantics, config.sp_margin)
         width = config.teacher_hidden_dim
-        self.teaches = config.kd_weight > 0
-        if config.sp_weight > 0 or (self.teaches and config.kd_teacher == "semantic"):
+        if config.kd_teacher == "average" and self.teaches and not self.taught:
+            raise ConfigError(
+                "the average teacher averages a student that nobody teaches",
+                remedy="Raise kd_encoder_weight, or choose another kd_teacher.",
+            )
+        if self._judges or (self.teaches and config.kd_teacher == "semantic"):
             self.teacher = Projector(task.feature_dim, width, task.semantic_dim, streams, "teacher")
-        if self.teaches:
+        if self.taught:
             self.head = Linear(view_dim, task.semantic_dim, streams, "head")
         if self.teaches and config.kd_teacher == "plain":
             self.plain_teacher = Projector(task.feature_dim, width, task.n_seen, streams, "plain teacher")
         if self.teaches and config.kd_teacher == "average":
             self.average_teacher = Projector(task.feature_dim, view_dim, task.semantic_dim, streams, "average teacher")
+            self.register_buffer("average_started", torch.tensor(False, device=task.semantics.device))
+
+    @property
+    def teaches(self) -> bool:
+        """Whether any form of distillation is on."""
+        config = self.config
+        through_decoder = max(config.kd_decoder_weight, config.kd_decoder_view_weight)
+        return self.taught or (config.kd_weight > 0 and max(config.kd_relational_weight, through_decoder) > 0)
+
+    @property
+    def taught(self) -> bool:
+        """Whether the student's semantic head learns anything; without that there is none."""
+        return self.config.kd_weight * self.config.kd_encoder_weight > 0 or self._teaches_on_unseen
 
     def verdict(self, view: HiddenBatch, semantics: ClassSemantics) -> ScoreBatch | None:
         """The student's logits of any classes, weighed for the final classifier; None without distillation."""
         weight = self.config.kd_verdict_weight
-        if not self.teaches or weight == 0:
+        if not self.taught or weight == 0:
             return None
         return preservation.cosine_scores(self.head(view), semantics) * (weight / TEACHER_TEMPERATURE)
 
@@ -211,7 +231,7 @@ class SemanticTerms(nn.Module):
     def on_unseen(self, step: Step, host: GenerativeModel) -> dict[str, Tensor]:
         """All terms on freshly generated samples of unseen classes; empty before the warm-up is over."""
         config = self.config
-        active = config.sr_weight > 0 or config.sp_weight > 0 or self._teaches_on_unseen
+        active = self._regularizes or self._judges or self._teaches_on_unseen
         if not active or self.task.n_unseen == 0 or step.progress < config.warm_up:
             return {}
         n_classes, n_samples = min(config.unseen_classes, self.task.n_unseen), config.unseen_samples
@@ -219,9 +239,9 @@ class SemanticTerms(nn.Module):
         labels = ids.repeat_interleave(n_samples, dim=-1)
         samples = host.sample(self.task.semantics[labels], step.streams)
         terms: dict[str, Tensor] = {}
-        if config.sr_weight > 0:
+        if self._regularizes:
             terms |= self._regularization(samples.unflatten(-2, (n_classes, n_samples)), ids)
-        if config.sp_weight > 0:
+        if self._judges:
             terms |= self._preservation(samples, labels)
             if config.sp_seen:
                 generated = host.sample(step.semantics, step.streams)
@@ -269,14 +289,27 @@ class SemanticTerms(nn.Module):
         """Move the moving-average teacher toward the student; nothing to do for other teachers."""
         if not hasattr(self, "average_teacher"):
             return
+        started = bool(self.average_started)
         pairs = ((self.average_teacher.visual, visual), (self.average_teacher.head, self.head))
         for slow, fast in pairs:
             for target, source in zip(slow.parameters(), fast.parameters(), strict=True):
-                target.lerp_(source, 1.0 - self.config.teacher_decay)
+                target.lerp_(source, 1.0 - self.config.teacher_decay if started else 1.0)
+        self.average_started.fill_(True)
 
     @property
     def _teaches_on_unseen(self) -> bool:
-        return self.teaches and self.config.kd_unseen_weight > 0
+        return self.config.kd_weight * self.config.kd_unseen_weight > 0 and self.task.n_unseen > 0
+
+    @property
+    def _judges(self) -> bool:
+        config = self.config
+        weight = config.sp_weight * max(config.sp_class_weight, config.sp_regression_weight)
+        return weight > 0 and self.task.n_unseen > 0
+
+    @property
+    def _regularizes(self) -> bool:
+        config = self.config
+        return config.sr_weight * max(config.sr_relation_weight, config.sr_band_weight, config.sr_moment_weight) > 0
 
     def _regularization(self, samples: Tensor, ids: Tensor) -> dict[str, Tensor]:
         config, task = self.config, self.task

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
 
 from zslearn.data.dataset import TestView, ZSLDataset
 from zslearn.evaluation.protocol import Measurement, Outcome
@@ -38,16 +39,18 @@ def draw_run(folder: Path, dataset: ZSLDataset, outcome: Outcome, history: Seque
         The names of the files.
     """
     test, estimator = dataset.test(), outcome.estimator
-    unseen_names = estimator.unseen_classes_.tolist()
+    # A class without test rows has nothing real to show beside what was generated.
+    unseen_ids = np.intersect1d(estimator.unseen_ids_, test.labels)
+    unseen_names = estimator.classes_[unseen_ids].tolist()
     generated = np.asarray(estimator.synthesize(unseen_names, _N_MAPPED))
     pictures: dict[str, Callable[[], Figure]] = {
         "training.png": lambda: training_curves(history),
         "seen-unseen.png": lambda: seen_unseen_curves(outcome),
-        "map.png": lambda: sample_map(test, generated, estimator.unseen_ids_, unseen_names),
+        "map.png": lambda: sample_map(test, generated, unseen_ids, unseen_names),
     }
     if dataset.image_shape is not None:
         shape = dataset.image_shape
-        pictures["drawn.png"] = lambda: drawn_classes(test, generated, estimator.unseen_ids_, unseen_names, shape)
+        pictures["drawn.png"] = lambda: drawn_classes(test, generated, unseen_ids, unseen_names, shape)
     for name, draw in pictures.items():
         save_figure(draw(), folder / name)
     return list(pictures)
@@ -63,17 +66,18 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw the weighted terms of the final training, one panel per stage."""
     final = [entry for entry in history if entry["part"] == entry["n_parts"] - 1]
     stages = list(dict.fromkeys(entry["stage"] for entry in final))
-    figure = Figure(figsize=(5.2 * len(stages), 3.6), layout="constrained")
+    figure = Figure(figsize=(5.8 * len(stages), 3.6), layout="constrained")
     for axes, stage in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages, strict=True):
         entries = [entry for entry in final if entry["stage"] == stage]
         names = [name for name in entries[-1]["terms"] if _belongs(name, stage, stages)]
+        axes.set_prop_cycle(color=figure_colours(20))
         for name in names:
             points = [(entry["step"], entry["terms"][name]) for entry in entries if name in entry["terms"]]
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, marker=".", markersize=3, linewidth=1.2, label=name.partition(".")[2])
         axes.set_yscale("symlog", linthresh=0.01)
         axes.set(title=f"{stage.replace('_', ' ')} stage", xlabel="step", ylabel="weighted loss term")
-        axes.legend(fontsize=7, ncols=2, frameon=False)
+        axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         _plain(axes)
     return figure
 
@@ -105,22 +109,29 @@ def seen_unseen_curves(outcome: Outcome) -> Figure:
 def sample_map(
     test: TestView, generated: Float[np.ndarray, "n_unseen n_drawn feature_dim"], unseen_ids: Ids, names: Sequence[Any]
 ) -> Figure:
-    """Draw real and generated unseen samples on the two main axes of the real class means."""
-    real = {class_id: test.features[test.labels == class_id][:_N_MAPPED] for class_id in unseen_ids.tolist()}
-    means = np.stack([rows.mean(axis=0) for rows in real.values()])
-    axes_of_means = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)[2][:2].T
+    """Draw real and generated samples of up to ten unseen classes on the two main axes of all of them together."""
+    n_classes = len(names)
+    unseen_ids, names = unseen_ids[:_MAX_MAP_CLASSES], names[:_MAX_MAP_CLASSES]
+    real = [test.features[test.labels == class_id][:_N_MAPPED] for class_id in unseen_ids]
+    imagined = list(generated[: len(names), :_N_MAPPED])
+    centre, main_axes = _main_axes(np.concatenate([*real, *imagined]))
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
     axes = figure.subplots()
     colours = figure_colours(len(names))
-    for number, (class_id, name) in enumerate(zip(unseen_ids.tolist(), names, strict=True)):
-        if number >= _MAX_MAP_CLASSES:
-            break
-        points = (real[class_id] - means.mean(axis=0)) @ axes_of_means
-        imagined = (generated[number] - means.mean(axis=0)) @ axes_of_means
-        axes.scatter(points[:, 0], points[:, 1], s=14, color=colours[number], alpha=0.45, linewidths=0, label=str(name))
-        axes.scatter(imagined[:, 0], imagined[:, 1], s=16, marker="x", color=colours[number], alpha=0.6, linewidths=0.8)
-    axes.set(title="Unseen classes: real samples (dots) and generated ones (crosses)", xticks=[], yticks=[])
-    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for name, colour, dots, crosses in zip(names, colours, real, imagined, strict=True):
+        place, drift = (dots - centre) @ main_axes, (crosses - centre) @ main_axes
+        axes.scatter(place[:, 0], place[:, 1], s=14, color=colour, alpha=0.4, linewidths=0)
+        axes.scatter(drift[:, 0], drift[:, 1], s=16, marker="x", color=colour, alpha=0.5, linewidths=0.8)
+        ends = np.stack([place.mean(axis=0), drift.mean(axis=0)])
+        axes.annotate("", ends[1], ends[0], arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 1.6})
+        label = axes.text(
+            ends[0, 0], ends[0, 1], str(name), color=colour, fontsize=11, weight="bold", ha="center", va="center"
+        )
+        label.set_path_effects([Stroke(linewidth=3, foreground="white"), Normal()])
+    shown = f"{len(names)} of {n_classes} unseen classes" if n_classes > len(names) else "Unseen classes"
+    what = "real samples (dots), generated ones (crosses)\narrows lead from the real mean to the generated one"
+    axes.set_title(f"{shown}: {what}", fontsize=10)
+    axes.set(xticks=[], yticks=[], xlabel="first main axis", ylabel="second main axis")
     _plain(axes)
     return figure
 
@@ -157,10 +168,16 @@ def drawn_classes(
 
 
 def figure_colours(n: int) -> list[Any]:
-    """Return as many colours that can be told apart, as far as ten go."""
+    """Return as many colours that can be told apart, as far as twenty go: ten strong ones, then their pale kin."""
     from matplotlib import colormaps
 
-    return [colormaps["tab10"](index % 10) for index in range(n)]
+    return [colormaps["tab20"](2 * (index % 10) + index // 10 % 2) for index in range(n)]
+
+
+def _main_axes(rows: Features) -> tuple[Features, Float[np.ndarray, "feature_dim 2"]]:
+    """Return the mean of rows and their two principal axes."""
+    centre = rows.mean(axis=0)
+    return centre, np.linalg.svd(rows - centre, full_matrices=False)[2][:2].T
 
 
 def _strip(images: Features, height: int, width: int) -> Float[np.ndarray, "height columns"]:

@@ -15,6 +15,8 @@ from zslearn.tensors import ClassSemantics
 from zslearn.training.plan import Phase, Plan, Stage, Step
 from zslearn.training.streams import Streams
 
+_SMALLEST_NORM = 1e-6
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -24,9 +26,12 @@ class Rows:
     labels: Tensor
     semantics: ClassSemantics
 
-    def draw(self, size: int, streams: Streams) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw a batch with replacement: features, condition vectors and labels."""
-        rows = streams.integers("batch", self.labels.shape[0], size)
+    def draw(self, size: int, streams: Streams, purpose: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw a batch with replacement: features, condition vectors and labels.
+
+        Each purpose has a stream of its own, so that another stage before it changes no batch.
+        """
+        rows = streams.integers(f"batch/{purpose}", self.labels.shape[0], size)
         labels = self.labels[rows]
         return self.features[rows], self.semantics[labels], labels
 
@@ -102,6 +107,8 @@ class Loop:
         stage = self._stage
         phase = stage.phases[self.cursor.phase]
         optimiser = self._optimiser(stage, phase)
+        if self.cursor.step == 0 and self.cursor.phase == 0:
+            self._terms.clear()
         if phase.cosine:
             scale = 0.5 * (1.0 + math.cos(math.pi * self.cursor.step / stage.n_steps))
             for group in optimiser.param_groups:
@@ -140,17 +147,19 @@ class Loop:
         return self.plan.stages[self.cursor.stage]
 
     def _update(self, stage: Stage, phase: Phase, optimiser: torch.optim.Optimizer) -> None:
-        features, semantics, labels = self.rows.draw(stage.batch_size, self.streams)
+        features, semantics, labels = self.rows.draw(stage.batch_size, self.streams, stage.name)
         terms = phase.loss(
             Step(features, semantics, labels, self.cursor.step / stage.n_steps, self.streams),
         )
         total = torch.stack([term.sum() for term in terms.values()]).sum()
         parameters = [parameter for _, parameter in self._named_parameters(phase.trains)]
-        for parameter, gradient in zip(parameters, torch.autograd.grad(total, parameters), strict=True):
+        # Terms may set in late: what no present term reaches stays as it is.
+        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
             # The fused optimiser reads gradient and parameter in one order; autograd promises none.
-            parameter.grad = gradient.contiguous()
+            parameter.grad = None if gradient is None else gradient.contiguous()
         if phase.clip > 0:
-            nn.utils.clip_grad_norm_(parameters, phase.clip)
+            _clip(parameters, phase.clip, n_leading=len(self.streams.leading))
         optimiser.step()
         optimiser.zero_grad()
         self._terms.update({f"{phase.name}.{name}": term.detach() for name, term in terms.items()})
@@ -211,6 +220,17 @@ class Loop:
         index = next(i for i, known in enumerate(self.plan.stages) if known is stage)
         before = sum(earlier.n_steps for earlier in self.plan.stages[:index])
         return Progress(stage.name, step + 1, stage.n_steps, before + step + 1, self.plan.n_steps, terms)
+
+
+@torch.no_grad()
+def _clip(parameters: list[nn.Parameter], limit: float, n_leading: int) -> None:
+    """Shorten the gradient to the limit, each seed's by its own norm."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    squares = [gradient.square().flatten(n_leading).sum(-1) for gradient in gradients]
+    norm = torch.stack(squares).sum(0).sqrt()
+    factor = (limit / (norm + _SMALLEST_NORM)).clamp_max(1.0)
+    for gradient in gradients:
+        gradient.mul_(factor.reshape(factor.shape + (1,) * (gradient.dim() - n_leading)))
 
 
 @dataclass

@@ -1,0 +1,152 @@
+"""What each part of SKD does: the eight on/off combinations of SR, SP and KD, control arms and settings.
+
+One schedule for all cells of a data set, no rehearsal: T1 and AUSUC, which do not depend on the offset. Cells
+that are in the output file already are not run again.
+
+    python benchmarks/ablation.py glyphs out.jsonl --splits 5 6 7 --seeds 0 1 2 3 4
+    python benchmarks/ablation.py FOLDER out.jsonl ...        # any folder in the layout of Xian et al.
+    python benchmarks/ablation.py --table out.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from zslearn import load_data
+from zslearn.evaluation.metrics import evaluate_scores
+from zslearn.evaluation.statistics import paired_gain
+from zslearn.recogniser import fit_recogniser
+
+PARTS = ("sr", "sp", "kd")
+FREE = {
+    "feature_space": "unit",
+    "classifier": "softmax",
+    "semantic_power": 1.0,
+    "n_updates": 500,
+    "kd_verdict_weight": 0.5,
+}
+BASES: Mapping[str, Mapping[str, Any]] = {"glyphs": FREE}
+"""The schedule of a data set; the defaults where none is named."""
+ARMS: dict[str, dict[str, Any]] = {
+    "+".join(part for part, on in zip(PARTS, states, strict=True) if on) or "base": {
+        f"{part}_weight": 0.0 for part, on in zip(PARTS, states, strict=True) if not on
+    }
+    for states in itertools.product((False, True), repeat=3)
+}
+ARMS |= {
+    "teacher: similarity": {"kd_teacher": "similarity"},
+    "teacher: average": {"kd_teacher": "average"},
+    "teacher: plain": {"kd_teacher": "plain"},
+    "no unseen semantics": {"unseen_semantics": False},
+    "no verdict of the student": {"kd_verdict_weight": 0.0},
+    "no anchor, base": {"anchor": False, "sr_weight": 0.0, "sp_weight": 0.0, "kd_weight": 0.0},
+    "with a critic": {"adversarial_weight": 1.0},
+}
+
+
+def main() -> None:
+    """Run the cells that are missing, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="+", metavar="DATA OUT")
+    parser.add_argument("--splits", type=int, nargs="+", default=[5, 6, 7])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--table", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.table:
+        for path in arguments.words:
+            print(table([json.loads(line) for line in Path(path).read_text().splitlines()]))
+        return
+    data, out = arguments.words
+    run_cells(data, Path(out), arguments)
+
+
+def run_cells(data: str, out: Path, arguments: argparse.Namespace) -> None:
+    """Run every missing cell, one line of JSON each."""
+    done = {cell(json.loads(line)) for line in out.read_text().splitlines()} if out.exists() else set()
+    for split in arguments.splits:
+        dataset = load_data(data, split=split)
+        view, test = dataset.training(), dataset.test()
+        for seed, arm in itertools.product(arguments.seeds, arguments.arms):
+            entry: dict[str, Any] = {"data": dataset.name, "split": split, "seed": seed, "arm": arm}
+            if cell(entry) in done:
+                continue
+            start = time.perf_counter()
+            settings = {**BASES.get(data, {}), **ARMS[arm]}
+            recogniser = fit_recogniser(view, "skd", settings, seed=seed, device=torch.device("cpu"))
+            measured = evaluate_scores(
+                recogniser.scores(test.features), test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids
+            )
+            entry |= {"settings": settings, "metrics": measured.as_dict(), "seconds": time.perf_counter() - start}
+            with out.open("a") as file:
+                file.write(json.dumps(entry) + "\n")
+
+
+def cell(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells one run from another."""
+    return entry["data"], entry["split"], entry["seed"], entry["arm"]
+
+
+def table(entries: list[dict[str, Any]]) -> str:
+    """Lay out the arms, and the paired gain of each part over its absence."""
+    values: dict[str, dict[tuple[int, int], dict[str, float]]] = defaultdict(dict)
+    for entry in entries:
+        values[entry["arm"]][entry["split"], entry["seed"]] = entry["metrics"]
+    units = sorted(next(iter(values.values())))
+    lines = [f"{entries[0]['data']}: {len(units)} units of split and seed", ""]
+    lines += ["| arm | T1 (%) | AUSUC |", "| --- | --- | --- |"]
+    for arm, measured in values.items():
+        cells = [np.array([measured[unit][name] for unit in units]) for name in ("t1", "ausuc")]
+        t1, ausuc = cells
+        lines.append(
+            f"| {arm} | {100 * t1.mean():.1f} +- {100 * t1.std(ddof=1):.1f} "
+            f"| {ausuc.mean():.3f} +- {ausuc.std(ddof=1):.3f} |"
+        )
+    lines += ["", "| comparison | T1 (points) | AUSUC |", "| --- | --- | --- |"]
+    for name, with_part, without_part in comparisons(list(values)):
+        cells_of = []
+        for metric, factor, digits in (("t1", 100, 1), ("ausuc", 1, 3)):
+            arms = [
+                factor * np.mean([[values[arm][unit][metric] for unit in units] for arm in side], axis=0)
+                for side in (with_part, without_part)
+            ]
+            gain = paired_gain(*arms)
+            mark = " *" if gain.clear else ""
+            cells_of.append(f"{gain.mean:+.{digits}f} [{gain.lower:+.{digits}f}, {gain.upper:+.{digits}f}]{mark}")
+        lines.append(f"| {name} | {cells_of[0]} | {cells_of[1]} |")
+    return "\n".join(lines) + "\n"
+
+
+def comparisons(arms: list[str]) -> list[tuple[str, list[str], list[str]]]:
+    """Name what is compared: each part averaged over the states of the others, then single arms with all parts."""
+    combinations = [arm for arm in arms if set(arm.split("+")) <= {*PARTS, "base"}]
+    found = []
+    for part in PARTS:
+        with_part = [arm for arm in combinations if part in arm.split("+")]
+        without = ["+".join(other for other in arm.split("+") if other != part) or "base" for arm in with_part]
+        if with_part and set(without) <= set(combinations):
+            found.append((f"{part.upper()}, averaged over the other parts", with_part, without))
+            whole = "+".join(PARTS)
+            found.append((f"{part.upper()}, beside the other two", [whole], [whole_without(part)]))
+    whole = "+".join(PARTS)
+    found += [(f"all parts against: {arm}", [whole], [arm]) for arm in arms if arm not in combinations]
+    return found
+
+
+def whole_without(part: str) -> str:
+    """The arm with the other two parts."""
+    return "+".join(other for other in PARTS if other != part)
+
+
+if __name__ == "__main__":
+    main()
