@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-from toy import toy_dataset as make_toy_dataset
 
 import zslearn
+from toy import toy_dataset as make_toy_dataset
 from zslearn.cli import main
 
 ROOT = Path(__file__).parents[1]

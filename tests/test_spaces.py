@@ -106,3 +106,9 @@ def test_one_row_per_class_is_scaled_by_the_spread_of_all():
     mapped = FeatureSpace.fit(SIGNED[:6], np.arange(6)).transform(SIGNED[:6])
     assert np.isfinite(mapped).all()
     assert 0.1 < mapped.std() < 10
+
+
+def test_without_centring_semantics_are_only_normalised():
+    semantics = RNG.uniform(size=(10, 5))
+    mapped = SemanticSpace.fit(semantics, 0.5, centring=False).transform(semantics)
+    np.testing.assert_allclose(mapped, semantics / np.linalg.norm(semantics, axis=1, keepdims=True), rtol=1e-12)

@@ -201,7 +201,9 @@ def fit_recogniser(
         shrinkage=config.shrinkage,
     )
     known_ids = np.arange(len(view.semantics)) if config.unseen_semantics else view.seen_ids
-    semantic_space = SemanticSpace.fit(view.semantics[known_ids], config.semantic_power)
+    semantic_space = SemanticSpace.fit(
+        view.semantics[known_ids], config.semantic_power, centring=config.semantic_centring
+    )
     features = _tensor(feature_space.transform(view.features), device)
     labels = _ids(view.labels, device)
     known_labels = _ids(np.searchsorted(known_ids, view.labels), device)

@@ -115,13 +115,17 @@ class SemanticSpace:
     projection: Float[np.ndarray, "semantic_dim condition_dim"]
 
     @classmethod
-    def fit(cls, semantics: Semantics, power: float = 1.0) -> SemanticSpace:
+    def fit(cls, semantics: Semantics, power: float = 1.0, *, centring: bool = True) -> SemanticSpace:
         """Learn centre and axes from the semantics of all classes that may be known in training.
 
         Args:
             semantics: Raw semantics, a row per class.
             power: To which the strengths of the principal axes are raised, in [0, 1].
+            centring: Off, semantics are L2-normalised and nothing else.
         """
+        if not centring:
+            semantic_dim = semantics.shape[1]
+            return cls(centre=np.zeros(semantic_dim), projection=np.eye(semantic_dim))
         unit = _unit_rows(semantics)
         centre = unit.mean(axis=0)
         _, strengths, axes = np.linalg.svd(unit - centre, full_matrices=False)

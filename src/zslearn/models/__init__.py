@@ -45,6 +45,13 @@ MODELS: dict[str, ModelEntry] = {
         source="Bao et al., IEEE Signal Processing Letters 32",
         line="VAE(-GAN) with semantic regularization, preservation and distillation",
     ),
+    "f-clswgan": ModelEntry(
+        target="zslearn.models.fclswgan:FCLSWGAN",
+        year=2018,
+        family="generative",
+        source="Xian et al., CVPR 2018",
+        line="Wasserstein GAN on features with a seen-class classifier's verdict",
+    ),
 }
 """All models, by the name that the command line takes."""
 

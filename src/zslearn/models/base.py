@@ -30,6 +30,8 @@ class GenerativeConfig:
     """Principal components that the whitened space keeps, at most."""
     shrinkage: Annotated[float, Range(0, 1)] = 0.8
     """Share of a round covariance in the one that whitening divides by."""
+    semantic_centring: bool = True
+    """Whether semantics are centred and rotated to their principal axes; off, they are L2-normalised only."""
     semantic_power: Annotated[float, Range(0, 1)] = 0.5
     """Power to which the strengths of the semantics' principal axes are raised: 1 keeps their geometry."""
     unseen_semantics: bool = True

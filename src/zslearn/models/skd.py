@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, final
 import torch
 
 from zslearn.configuration import Range
-from zslearn.losses import variational, wasserstein
+from zslearn.losses import variational
+from zslearn.models.adversarial import critic_terms
 from zslearn.models.base import GenerativeConfig, GenerativeModel, Task
 from zslearn.models.prototypes import Prototypes
 from zslearn.models.terms import SemanticTerms, TermsConfig
@@ -150,12 +151,7 @@ class SKD(GenerativeModel):
         """The Wasserstein gap of a critic with gradient penalty."""
         with torch.no_grad():
             fake = self.sample(step.semantics, step.streams)
-        mix = step.streams.uniform("penalty", step.labels.shape[-1], 1)
-        penalty = wasserstein.gradient_penalty(
-            lambda features: self.critic(features, step.semantics), step.features, fake, mix
-        )
-        gap = wasserstein.critic_gap(self.critic(step.features, step.semantics), self.critic(fake, step.semantics))
-        return {"gap": gap, "penalty": self.config.penalty_weight * penalty}
+        return critic_terms(self.critic, step, fake, self.config.penalty_weight)
 
     def joint_loss(self, step: Step) -> Terms:
         """VAE, critic's verdict, distillation on real samples, and all terms on generated unseen ones."""

@@ -1,0 +1,45 @@
+"""Every figure in the README and the docs comes from a record."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def closing():
+    specification = importlib.util.spec_from_file_location("closing", ROOT / "benchmarks" / "closing.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_readme_shows_what_the_records_hold(closing):
+    shown = (ROOT / "README.md").read_text(encoding="utf-8")
+    for line in closing.table(closing.read_records(), whole=False).splitlines():
+        assert line in shown
+
+
+def test_the_page_of_figures_shows_what_the_records_hold(closing):
+    shown = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    for line in closing.table(closing.read_records()).splitlines():
+        assert line in shown
+
+
+def test_records_are_complete_and_of_one_version_of_the_data(closing):
+    records = closing.read_records()
+    assert len(records) >= 20
+    splits = {(record["data"]["name"], record["data"]["split"], record["seed"]) for record in records}
+    assert len(splits) == len(records)
+    for name in ("glyphs", "FLO"):
+        seeds = [record for record in records if record["data"]["name"] == name]
+        assert {record["data"]["split"] for record in seeds} >= {"official", *map(str, range(5, 10))}
+
+
+def test_every_official_record_is_written_down_as_an_opening(closing):
+    openings = (ROOT / "benchmarks" / "openings.md").read_text(encoding="utf-8")
+    for record in closing.read_records():
+        if record["data"]["split"] == "official":
+            assert f"| {record['data']['name']} | official |" in openings
