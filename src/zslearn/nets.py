@@ -51,13 +51,21 @@ def activation(inputs: Tensor) -> Tensor:
 
 
 class Perceptron(nn.Module):
-    """Affine layers with leaky rectifiers between them."""
+    """Affine layers with leaky rectifiers between them.
 
-    def __init__(self, sizes: tuple[int, ...], streams: Streams, name: str) -> None:
+    Args:
+        sizes: Sizes of input, hidden layers and output.
+        streams: Draws the first weights.
+        name: The stream to draw them from.
+        last_bias: Whether the output layer has a bias; a critic's would cancel in every difference of scores.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], streams: Streams, name: str, *, last_bias: bool = True) -> None:
         super().__init__()
+        pairs = list(itertools.pairwise(sizes))
         self.layers = nn.ModuleList(
-            Linear(in_dim, out_dim, streams, f"{name}/{index}")
-            for index, (in_dim, out_dim) in enumerate(itertools.pairwise(sizes))
+            Linear(in_dim, out_dim, streams, f"{name}/{index}", bias=last_bias or index < len(pairs) - 1)
+            for index, (in_dim, out_dim) in enumerate(pairs)
         )
 
     def forward(self, *inputs: Tensor) -> Tensor:

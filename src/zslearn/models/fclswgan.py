@@ -76,7 +76,7 @@ class FCLSWGAN(GenerativeModel):
         x, a, h = task.feature_dim, task.semantic_dim, config.hidden_dim
         self.latent_dim = config.latent_dim or a
         self.generator = Perceptron((self.latent_dim + a, h, x), streams, "generator")
-        self.critic = Perceptron((x + a, h, 1), streams, "critic")
+        self.critic = Perceptron((x + a, h, 1), streams, "critic", last_bias=False)
         if config.class_weight > 0:
             self.seen_classifier = Linear(x, task.n_seen, streams, "seen classifier")
 

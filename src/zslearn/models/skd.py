@@ -101,7 +101,7 @@ class SKD(GenerativeModel):
         self.encoder = Encoder(x, a, h, z, streams)
         self.generator = Perceptron((z + a, h, x), streams, "generator")
         if config.adversarial_weight > 0:
-            self.critic = Perceptron((x + a, h, 1), streams, "critic")
+            self.critic = Perceptron((x + a, h, 1), streams, "critic", last_bias=False)
         self.terms = SemanticTerms(task, config, h, streams)
 
     @classmethod
