@@ -287,7 +287,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Read an estimator that ``save`` wrote; it predicts the same bits.
 
         Raises:
-            RunFolderError: If the folder holds no usable model.
+            RunFolderError: If the folder holds no model, or a damaged or foreign one.
+            DataError: If the model's facts or tensors do not belong together.
         """
         facts, tensors = read_model(Path(folder))
         try:
