@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import scipy.sparse
 from zslearn.data.dataset import ZSLDataset
 from zslearn.data.splits import class_split, rehearsal_folds
 from zslearn.data.xlsa17 import read_xlsa17
-from zslearn.errors import DataError
+from zslearn.errors import DataError, MissingExtraError
 
 N_CLASSES, N_PER_CLASS, FEATURE_DIM = 5, 6, 3
 N_ROWS = N_CLASSES * N_PER_CLASS
@@ -308,7 +309,6 @@ DAMAGED = [
     (LEVEL5_HEADER, "lacks|cannot be read|no features"),
     (LEVEL5_HEADER + b"\x0f\x00\x00\x00\x40\x00\x00\x00" + b"\xff" * 64, "cannot be read"),
     (LEVEL5_HEADER + b"\x0e\x00\x00\x00\x40\x00\x00\x00" + b"\xff" * 64, "cannot be read"),
-    (b"\x89HDF\r\n\x1a\n" + b"\x00" * 600, "cannot be read"),
 ]
 
 
@@ -318,6 +318,19 @@ def test_files_that_are_no_matlab_files(tmp_path, name, content, message):
     folder = write(tmp_path)
     (folder / name).write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
+        read_xlsa17(folder)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["att_splits.mat", "res101.mat"])
+def test_damaged_hdf5_files(tmp_path, name):
+    folder = write(tmp_path)
+    (folder / name).write_bytes(b"\x89HDF\r\n\x1a\n" + b"\x00" * 600)
+    if importlib.util.find_spec("h5py") is None:
+        with pytest.raises(MissingExtraError, match=r"python -m pip install 'zslearn\[data\]'"):
+            read_xlsa17(folder)
+        return
+    with pytest.raises(DataError, match="cannot be read") as caught:
         read_xlsa17(folder)
     assert caught.value.remedy
 
