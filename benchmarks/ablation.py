@@ -102,7 +102,7 @@ def table(entries: list[dict[str, Any]]) -> str:
     values: dict[str, dict[tuple[int, int], dict[str, float]]] = defaultdict(dict)
     for entry in entries:
         values[entry["arm"]][entry["split"], entry["seed"]] = entry["metrics"]
-    units = sorted(next(iter(values.values())))
+    units = sorted(set.intersection(*(set(measured) for measured in values.values())))
     lines = [f"{entries[0]['data']}: {len(units)} units of split and seed", ""]
     lines += ["| arm | T1 (%) | AUSUC |", "| --- | --- | --- |"]
     for arm, measured in values.items():
