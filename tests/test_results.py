@@ -1,6 +1,7 @@
 """Every figure in the README and the docs comes from a record."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,13 @@ def test_every_official_record_is_written_down_as_an_opening(closing):
     for record in closing.read_records():
         if record["data"]["split"] == "official":
             assert f"| {record['data']['name']} | official |" in openings
+
+
+@pytest.mark.parametrize("name", ["glyphs", "FLO"])
+def test_the_page_of_figures_shows_the_ablations(name):
+    specification = importlib.util.spec_from_file_location("ablation", ROOT / "benchmarks" / "ablation.py")
+    ablation = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(ablation)
+    cells = (ROOT / "benchmarks" / "ablations" / f"{name}.jsonl").read_text().splitlines()
+    shown = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    assert ablation.table([json.loads(cell) for cell in cells]) in shown
