@@ -24,14 +24,12 @@ def make_run_folder(wanted: Path | None, default: Path) -> Path:
     Raises:
         RunFolderError: If the wanted folder is not empty, or no folder can be made.
     """
+    check_run_folder(wanted)
     try:
         if wanted is None:
             return _make_numbered(default)
-        check_run_folder(wanted)
         wanted.mkdir(parents=True, exist_ok=True)
         return wanted
-    except RunFolderError:
-        raise
     except OSError as error:
         raise RunFolderError(
             f"the run folder {wanted or default} cannot be made",

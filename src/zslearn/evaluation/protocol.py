@@ -17,7 +17,6 @@ from zslearn.evaluation.metrics import (
     Metrics,
     SeenUnseenConfusion,
     SeenUnseenCurve,
-    evaluate_scores,
     per_class_accuracy,
     predict,
     seen_unseen_confusion,
@@ -84,10 +83,11 @@ def measure(scores: Scores, test: TestView, offset: float) -> Measurement:
     sides = _Sides(seen_ids=test.seen_ids, unseen_ids=test.unseen_ids)
     n_classes = scores.shape[1]
     plain, corrected = predict(scores, **sides), predict(scores, **sides, offset=offset)
+    curve = seen_unseen_curve(scores, test.labels, **sides)
     return Measurement(
-        plain=evaluate_scores(scores, test.labels, **sides),
-        corrected=evaluate_scores(scores, test.labels, **sides, offset=offset),
-        curve=seen_unseen_curve(scores, test.labels, **sides),
+        plain=curve.metrics_at(0.0),
+        corrected=curve.metrics_at(offset),
+        curve=curve,
         per_class=per_class_accuracy(test.labels, corrected, np.arange(n_classes)),
         confusion=seen_unseen_confusion(test.labels, plain, **sides),
         confusion_corrected=seen_unseen_confusion(test.labels, corrected, **sides),

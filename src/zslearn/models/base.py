@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zslearn.configuration import Range
 from zslearn.errors import ConfigError
 from zslearn.spaces import FeatureSpaceKind
-from zslearn.tensors import ClassSemantics, FeatureBatch, HiddenBatch, ScoreBatch, SemanticBatch
+from zslearn.tensors import ClassSemantics, FeatureBatch, HiddenBatch, LabelBatch, ScoreBatch, SemanticBatch
 from zslearn.training.plan import Plan
 from zslearn.training.streams import Streams
 
@@ -95,6 +95,10 @@ class Task:
     def n_unseen(self) -> int:
         """The number of unseen classes known in training."""
         return self.unseen_ids.shape[0]
+
+    def seen_ranks(self, labels: LabelBatch) -> LabelBatch:
+        """Return the position of each label among the sorted seen classes."""
+        return torch.searchsorted(self.seen_ids, labels.contiguous())
 
 
 class GenerativeModel(nn.Module, ABC):

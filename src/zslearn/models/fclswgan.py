@@ -135,5 +135,4 @@ class FCLSWGAN(GenerativeModel):
         return functional.relu(decoded) if self.task.kind == "unit" else decoded
 
     def _class_loss(self, features: FeatureBatch, labels: LabelBatch) -> PerSeed:
-        ranks = torch.searchsorted(self.task.seen_ids, labels.contiguous())
-        return class_cross_entropy(self.seen_classifier(features), ranks, 1.0)
+        return class_cross_entropy(self.seen_classifier(features), self.task.seen_ranks(labels), 1.0)

@@ -201,7 +201,7 @@ class SKD(GenerativeModel):
         """The real means of seen classes, which need no regression."""
         if self.prototypes is None:
             return None
-        return self.task.seen_means[torch.searchsorted(self.task.seen_ids, labels.contiguous())]
+        return self.task.seen_means[self.task.seen_ranks(labels)]
 
     def _decode(self, latent: LatentBatch, semantics: SemanticBatch, anchors: FeatureBatch | None) -> FeatureBatch:
         decoded = self.generator(latent, semantics)

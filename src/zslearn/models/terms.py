@@ -191,14 +191,14 @@ class SemanticTerms(nn.Module):
         projected = self.teacher(self._dropped(step))
         scores = preservation.cosine_scores(projected, self.task.semantics[self.task.seen_ids])
         return {
-            "class": preservation.class_cross_entropy(scores, self._seen_ranks(step.labels), TEACHER_TEMPERATURE),
+            "class": preservation.class_cross_entropy(scores, self.task.seen_ranks(step.labels), TEACHER_TEMPERATURE),
             "regression": preservation.semantic_regression(projected, step.semantics),
         }
 
     def plain_teacher_loss(self, step: Step) -> Terms:
         """Cross-entropy of plain logits over seen classes: a teacher without semantics."""
         logits = self.plain_teacher(self._dropped(step))
-        return {"class": preservation.class_cross_entropy(logits, self._seen_ranks(step.labels), 1.0)}
+        return {"class": preservation.class_cross_entropy(logits, self.task.seen_ranks(step.labels), 1.0)}
 
     def on_real(
         self, step: Step, host: GenerativeModel, reconstruct: Callable[[], FeatureBatch] | None
@@ -279,7 +279,7 @@ class SemanticTerms(nn.Module):
             centres = prototypes.left_out + offsets(task.semantics[task.seen_ids])
             scores = preservation.gaussian_scores(step.features, centres)
             recognised = preservation.class_cross_entropy(
-                scores, self._seen_ranks(step.labels), config.sp_episode_variance
+                scores, self.task.seen_ranks(step.labels), config.sp_episode_variance
             )
             terms["sp_episode"] = config.sp_weight * config.sp_episode_weight * recognised
         return terms
@@ -390,10 +390,6 @@ class SemanticTerms(nn.Module):
         """The student's logits over the classes that the teacher answers for."""
         plain = self.config.kd_teacher == "plain"
         return student_scores[..., self.task.seen_ids] if plain else student_scores
-
-    def _seen_ranks(self, labels: LabelBatch) -> LabelBatch:
-        """The position of each label among the sorted seen classes."""
-        return torch.searchsorted(self.task.seen_ids, labels.contiguous())
 
     def _dropped(self, step: Step) -> FeatureBatch:
         keep = 1.0 - self.config.teacher_dropout
