@@ -128,6 +128,19 @@ def test_show_lists_models_and_data(command):
     assert "sp_weight = 1.0" in command("show", "models", "skd").out
 
 
+def test_show_tells_published_figures_with_their_sources(command):
+    assert "AWA2  94" in command("show", "published").out
+    facts = json.loads(command("show", "published", "awa2", "--json").out)
+    assert facts["name"] == "AWA2"
+    assert set(facts["sources"]) == {row["source"] for row in facts["rows"]}
+    table = command("show", "published", "AWA2").out
+    assert len([line for line in table.splitlines() if "resnet101" in line]) == 86
+    assert "h-differs: the printed H does not follow" in table
+    answer = command("show", "published", "AWA3")
+    assert (answer.code, answer.out) == (2, "")
+    assert "no data set with published figures called 'AWA3'. Did you mean AWA2 or AWA1?" in answer.err
+
+
 def test_json_is_all_that_run_prints(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     answer = command("run", "--split", 1, "--json", *TINY)

@@ -1,4 +1,4 @@
-"""Show what there is: models with their settings, data sets with their facts."""
+"""Show what there is: models with their settings, data sets with their facts, published figures with their sources."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ EXAMPLE = "zslearn show models skd"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``zslearn show``."""
-    parser.add_argument("what", choices=("models", "data"), help="what to show")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="one of them, in full")
+    parser.add_argument("what", choices=("models", "data", "published"), help="what to show")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one of them, in full (published: a data set)")
     add_json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Execute ``zslearn show``."""
-    listing, details = {"models": (_models, _model), "data": (_data, _data_set)}[arguments.what]
+    listing, details, text = {
+        "models": (_models, _model, _details),
+        "data": (_data, _data_set, _details),
+        "published": (_published, _published_on, _published_table),
+    }[arguments.what]
     if arguments.name is None:
         entries = listing()
         print(json.dumps(entries, indent=2) if arguments.json else _listing(entries))
     else:
         facts = details(arguments.name)
-        print(json.dumps(facts, indent=2) if arguments.json else _details(facts))
+        print(json.dumps(facts, indent=2) if arguments.json else text(facts))
     return 0
 
 
@@ -70,6 +74,45 @@ def _data_set(name: str) -> dict[str, Any]:
     from zslearn.data.catalog import load_data
 
     return load_data(name).facts()
+
+
+def _published() -> list[dict[str, Any]]:
+    from zslearn.report.published import published_data
+
+    return [{"name": name, "rows": n_rows} for name, n_rows in published_data().items()]
+
+
+def _published_on(name: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from zslearn.errors import unknown_name
+    from zslearn.report.published import CAVEAT, REMARKS, SOURCES, published_data, published_on
+
+    rows = published_on(name)
+    if not rows:
+        raise unknown_name("data set with published figures", name, published_data())
+    remarks = {remark for row in rows for remark in row.remarks}
+    return {
+        "name": rows[0].data,
+        "caveat": CAVEAT,
+        "rows": [asdict(row) for row in rows],
+        "sources": {key: text for key, text in SOURCES.items() if any(row.source == key for row in rows)},
+        "remarks": {key: text for key, text in REMARKS.items() if key in remarks},
+    }
+
+
+def _published_table(facts: dict[str, Any]) -> str:
+    figures = ("t1", "u", "s", "h")
+    width = max(len(row["method"]) for row in facts["rows"])
+    header = f"{'method':{width}}  {'year':7}  {'features':19}  {'semantics':10}"
+    header += "".join(f"{name.upper():>6}" for name in figures)
+    lines = [f"{facts['name']}, published figures in percent. {facts['caveat']}", "", header, "-" * len(header)]
+    for row in facts["rows"]:
+        line = f"{row['method']:{width}}  {row['year']:7}  {row['features']:19}  {row['semantics']:10}"
+        line += "".join(f"{'-':>6}" if row[name] is None else f"{row[name]:6.1f}" for name in figures)
+        lines.append(f"{line}  {row['source']:4}{' '.join(row['remarks'])}".rstrip())
+    keys = {**facts["sources"], **facts["remarks"]}
+    return "\n".join([*lines, "", *(f"{key}: {text}" for key, text in keys.items())])
 
 
 def _listing(entries: list[dict[str, Any]]) -> str:
