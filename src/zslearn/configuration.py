@@ -17,8 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import yaml
-
+from zslearn.data.limits import parse_yaml
 from zslearn.errors import ConfigError, unknown_name
 
 Configuration = TypeVar("Configuration")
@@ -105,8 +104,8 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         if not equals or not name.strip():
             raise ConfigError("a setting is malformed", expected="FIELD=VALUE", received=repr(text))
         try:
-            settings[name.strip()] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            settings[name.strip()] = parse_yaml(value)
+        except ValueError as error:
             raise ConfigError(
                 f"the value of {name!r} is not readable",
                 received=repr(value[:40]),

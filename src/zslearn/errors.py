@@ -7,6 +7,8 @@ import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
+_LONGEST = 2000
+
 
 class ZslearnError(Exception):
     """Something is wrong that the user can put right.
@@ -28,7 +30,7 @@ class ZslearnError(Exception):
     ) -> None:
         facts = [f"{name} {value}" for name, value in (("expected", expected), ("received", received)) if value]
         message = what + (f" ({'; '.join(facts)})" if facts else "") + "."
-        super().__init__(f"{message} {remedy}" if remedy else message)
+        super().__init__(_printable(f"{message} {remedy}" if remedy else message))
         self.what = what
         self.expected = expected
         self.received = received
@@ -93,3 +95,9 @@ def require_extra(module: str, extra: str) -> ModuleType:
             f"the package {module!r} is not installed",
             remedy=f"Install it with: python -m pip install 'zslearn[{extra}]'",
         ) from error
+
+
+def _printable(message: str) -> str:
+    """Return a message as one line: what files and names smuggle into it reaches no terminal."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST // 2]} ... {shown[-_LONGEST // 2 :]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zslearn.errors import RunFolderError
+from zslearn.data.limits import read_json
+from zslearn.errors import DataError, RunFolderError
 from zslearn.files import write_atomic, write_json
 
 FORMAT = "zslearn-model"
@@ -50,8 +50,10 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         RunFolderError: If there is no model, or it is damaged, foreign, or of another version.
     """
     try:
-        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        facts = read_json(folder / FACTS_FILE)
         tensors = load_file(folder / TENSORS_FILE)
+    except DataError:
+        raise
     except FileNotFoundError as error:
         raise RunFolderError(
             f"there is no model in {folder}",

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zslearn.errors import RunFolderError
+from zslearn.data.limits import read_json
+from zslearn.errors import DataError, RunFolderError
 from zslearn.files import write_json
 
 RECORD_FILE = "record.json"
@@ -105,7 +106,9 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     path = folder / RECORD_FILE
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
+    except DataError:
+        raise
     except FileNotFoundError as error:
         raise RunFolderError(
             f"{folder} is no run folder",

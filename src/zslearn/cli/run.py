@@ -119,15 +119,16 @@ def _lasting_names(arguments: argparse.Namespace) -> tuple[str, str | None, str 
 
 def _settings_file(path: Path | None) -> dict[str, Any]:
     """Read settings from YAML."""
-    import yaml
-
-    from zslearn.errors import ConfigError
+    from zslearn.data.limits import read_yaml
+    from zslearn.errors import ConfigError, DataError
 
     if path is None:
         return {}
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        settings = read_yaml(path)
+    except DataError:
+        raise
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"the settings file {path} cannot be read",
             received=str(error).splitlines()[0],

@@ -15,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn.data.checks import listed
+from zslearn.data.limits import check_array, check_file
 from zslearn.errors import DataError, ZslearnError, require_extra
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LEVEL5_MARKS = (b"IM", b"MI")
 _HEADER_BYTES = 520
+_LARGEST_ITEMSIZE = 8
+_LEVEL5_ITEMSIZES = {"int8": 1, "uint8": 1, "logical": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "single": 4}
 
 
 def mat_variables(path: Path) -> dict[str, tuple[int, ...]]:
@@ -77,6 +80,7 @@ def mat_strings(array: NDArray[Any]) -> tuple[str, ...]:
 def _readable(path: Path) -> Iterator[bool]:
     """Turn whatever goes wrong while reading into one DataError; yields whether the file is HDF5."""
     try:
+        check_file(path)
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
         is_hdf5 = header.startswith(_HDF5_SIGNATURE) or header[512:].startswith(_HDF5_SIGNATURE)
@@ -113,6 +117,11 @@ def _readable(path: Path) -> Iterator[bool]:
 def _read_level5(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
     import scipy.io
 
+    stored_bytes = path.stat().st_size
+    for name, shape, kind in scipy.io.whosmat(path, appendmat=False):
+        if name in names:
+            itemsize = _LEVEL5_ITEMSIZES.get(kind, _LARGEST_ITEMSIZE)
+            check_array(f"{name} in {path.name}", shape, itemsize, stored_bytes=stored_bytes)
     content = scipy.io.loadmat(path, variable_names=names, appendmat=False)
     found = {name: content[name] for name in names if name in content}
     for name, value in found.items():
@@ -141,7 +150,23 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
                     received="a structure or a sparse matrix",
                     remedy="Save it again as a full array.",
                 )
+            if name in file:
+                _check_hdf5(file, name, path)
         return {name: _hdf5_value(file, file[name]) for name in names if name in file}
+
+
+def _check_hdf5(file: Any, name: str, path: Path) -> None:
+    """Refuse a data set whose values lie in other files, or that promises more than the file can hold."""
+    h5py = require_extra("h5py", "data")
+    item = file[name]
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or item.external or item.is_virtual:
+        raise DataError(
+            f"{name} in {path.name} lies in another file",
+            expected="an array in the file itself",
+            received="a link to another place",
+            remedy="Save it again as an ordinary array.",
+        )
+    check_array(f"{name} in {path.name}", item.shape or (), item.dtype.itemsize, stored_bytes=path.stat().st_size)
 
 
 def _hdf5_value(file: Any, item: Any) -> NDArray[Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zslearn.data.checks import check_features, listed
+from zslearn.data.limits import check_array, check_file, check_unpacked
 from zslearn.data.matfile import read_mat
 from zslearn.errors import DataError, ZslearnError
 from zslearn.shapes import Features
@@ -49,27 +51,48 @@ def read_features(path: str | Path) -> Features:
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
-    return _loaded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
+    def load() -> NDArray[Any]:
+        stored_bytes = check_file(path)
+        with path.open("rb") as file:
+            _check_header(file, f"the array in {path.name}", stored_bytes=stored_bytes)
+        return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+    return _loaded(path, load)
 
 
 def _read_npz(path: Path) -> NDArray[Any]:
     def load() -> NDArray[Any]:
-        # numpy leaves a file open that is no archive; this one is closed whatever happens.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if "features" not in archive:
+        stored_bytes = check_file(path)
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+            if _FEATURES_MEMBER not in members:
                 raise DataError(
                     f"{path.name} lacks features",
                     expected="an array under the key features",
-                    received=listed(archive.files) or "no array",
+                    received=listed([name.removesuffix(".npy") for name in members]) or "no array",
                     remedy="Save it with numpy.savez(file, features=...).",
                 )
-            return np.asarray(archive["features"])
+            what = f"features in {path.name}"
+            check_unpacked(what, archive.getinfo(_FEATURES_MEMBER).file_size, stored_bytes=stored_bytes)
+            with archive.open(_FEATURES_MEMBER) as member:
+                _check_header(member, what, stored_bytes=stored_bytes)
+            with archive.open(_FEATURES_MEMBER) as member:
+                return np.asarray(np.lib.format.read_array(member, allow_pickle=False))
 
     return _loaded(path, load)
 
 
 def _read_mat(path: Path) -> NDArray[Any]:
     return read_mat(path, ("features",))["features"].T
+
+
+def _check_header(file: IO[bytes], what: str, *, stored_bytes: int) -> None:
+    """Check what an array's header promises; a version that is not known here is left to numpy."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    read_header = readers.get(np.lib.format.read_magic(file))
+    if read_header is not None:
+        shape, _, dtype = read_header(file)
+        check_array(what, shape, dtype.itemsize, stored_bytes=stored_bytes)
 
 
 def _loaded(path: Path, load: Callable[[], NDArray[Any]]) -> NDArray[Any]:
@@ -87,6 +110,7 @@ def _loaded(path: Path, load: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         ) from error
 
 
+_FEATURES_MEMBER = "features.npy"
 _READERS: dict[str, Callable[[Path], NDArray[Any]]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,

@@ -10,6 +10,7 @@ are cut from ``trainval_loc``.
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from zslearn.data.checks import check_features, check_semantics, listed, whole_numbers
 from zslearn.data.dataset import ZSLDataset
+from zslearn.data.limits import read_text
 from zslearn.data.matfile import mat_strings, mat_variables, read_mat
 from zslearn.errors import DataError
 from zslearn.shapes import Features, Ids, Labels, Semantics
@@ -210,8 +212,10 @@ def _class_names(
 
 def _names_of_table(path: Path, n_classes: int) -> tuple[str, ...]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [(int(row["label"]), row["name"].strip()) for row in csv.DictReader(file)]
+        table = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        rows = [(int(row["label"]), row["name"].strip()) for row in table]
+    except DataError:
+        raise
     except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise DataError(
             f"{path.name} cannot be read",
