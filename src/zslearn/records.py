@@ -14,6 +14,7 @@ import torch
 
 from zslearn import __version__
 from zslearn.data.dataset import ZSLDataset
+from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.protocol import Measurement, Outcome
 
 RECORD_VERSION = 1
@@ -74,11 +75,11 @@ def make_record(dataset: ZSLDataset, outcome: Outcome, data: Mapping[str, Any]) 
         "confusion": asdict(outcome.measurement.confusion),
         "confusion_corrected": asdict(outcome.measurement.confusion_corrected),
         "selection": {
-            "chosen_on": "rehearsal classes" if rehearsal else "nothing: fewer than 12 seen classes",
+            "chosen_on": _chosen_on(estimator),
             "alternatives": [dict(alternative) for alternative in estimator.alternatives_],
             "rehearsal": None if rehearsal is None else asdict(rehearsal),
             "references": {name: reference.facts() for name, reference in outcome.references.items()},
-            "events": list(outcome.events),
+            "events": [event.as_dict() for event in outcome.events],
         },
         "versions": versions(),
         "hardware": hardware(str(estimator.recogniser_.task.semantics.device)),
@@ -110,6 +111,12 @@ def peak_memory_bytes() -> int:
     """Return the largest memory that this process has held."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _chosen_on(estimator: GenerativeZSL) -> str:
+    if estimator.rehearsal_ is not None:
+        return "rehearsal classes"
+    return "nothing: fewer than 12 seen classes" if estimator.rehearse else "nothing: not rehearsed"
 
 
 def _per_class(dataset: ZSLDataset, measurement: Measurement) -> dict[str, float]:

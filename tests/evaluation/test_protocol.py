@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from zslearn.evaluation.events import holds
 from zslearn.evaluation.metrics import evaluate_scores
 from zslearn.evaluation.protocol import measure, run_protocol
 from zslearn.records import make_record, source_facts
@@ -25,7 +26,22 @@ def test_the_test_view_is_opened_after_all_choices(toy_dataset, monkeypatch):
     reports = []
     outcome = run_protocol(toy_dataset, settings=SHORT, on_progress=reports.append)
     assert opened == [len(reports)]
-    assert outcome.events == ("rehearsed", "trained", "references chosen", "test view opened", "measured")
+    assert [event.name for event in outcome.events] == [
+        "rehearsed",
+        "trained",
+        "references chosen",
+        "test view opened",
+        "measured",
+    ]
+
+
+def test_without_rehearsal_and_references_the_rest_is_the_same(toy_dataset, outcome):
+    bare = run_protocol(toy_dataset, settings=SHORT, rehearse=False, references=False, searched={"n_trials": 3})
+    assert bare.measurement.plain == outcome.measurement.plain == bare.measurement.corrected
+    assert [event.name for event in bare.events] == ["searched", "trained", "test view opened", "measured"]
+    record = make_record(toy_dataset, bare, source_facts(toy_dataset, "toy"))
+    assert record["references"] == {}
+    assert record["selection"]["chosen_on"] == "nothing: not rehearsed"
 
 
 def test_measurements_are_those_of_the_final_model(toy_dataset, outcome):
@@ -77,6 +93,10 @@ def test_the_record_holds_what_it_promises(toy_dataset, outcome):
     assert record["config"]["n_updates"] == 15
     assert record["data"]["checksum"] == toy_dataset.checksum
     assert record["selection"]["rehearsal"]["offset"] == outcome.estimator.offset_
-    assert record["selection"]["events"][-2:] == ["test view opened", "measured"]
+    events = record["selection"]["events"]
+    assert holds(events)
+    assert [event["event"] for event in events[-2:]] == ["test view opened", "measured"]
+    assert events[0]["choices"]["offset"] == record["selection"]["rehearsal"]["offset"]
+    assert events[-2]["choices"]["data"] == toy_dataset.checksum
     assert record["peak_memory_bytes"] > 50e6
     assert {"rehearsal", "training", "synthesis", "classifier", "references", "evaluation"} <= set(record["seconds"])

@@ -1,8 +1,18 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zslearn.errors import DataError
-from zslearn.evaluation.statistics import paired_gain
+from zslearn.evaluation.statistics import (
+    common_units,
+    compare,
+    corrected,
+    holm,
+    paired_gain,
+    sign_flip_p,
+    summarise,
+)
 
 
 def test_the_gain_is_paired():
@@ -33,3 +43,102 @@ def test_what_cannot_be_paired_is_refused():
         paired_gain(np.zeros(2), np.zeros(3))
     with pytest.raises(DataError, match="received 0 and 0"):
         paired_gain(np.zeros(0), np.zeros(0))
+
+
+def test_a_summary_is_numpys():
+    values = np.random.default_rng(3).normal(size=12)
+    summary = summarise(values)
+    assert (summary.mean, summary.sd, summary.n) == (values.mean(), values.std(ddof=1), 12)
+    assert summary.lower < summary.mean < summary.upper
+    one = summarise(np.array([0.5]))
+    assert (one.mean, one.sd, one.lower, one.upper) == (0.5, 0.0, 0.5, 0.5)
+    with pytest.raises(DataError, match="nothing to sum up"):
+        summarise(np.zeros(0))
+
+
+def signs_by_hand(differences):
+    """The same p, from every assignment of signs one after the other."""
+    n, observed, as_far = len(differences), abs(sum(differences)), 0
+    for number in range(2**n):
+        total = sum(-d if number >> i & 1 else d for i, d in enumerate(differences))
+        as_far += abs(total) >= observed - 1e-9
+    return as_far / 2**n
+
+
+@given(st.lists(st.integers(-20, 20), min_size=1, max_size=8))
+def test_the_exact_p_is_the_one_by_hand(whole):
+    differences = np.array(whole, dtype=float)
+    assert sign_flip_p(differences) == pytest.approx(signs_by_hand(differences))
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=9))
+def test_a_p_is_two_sided_and_no_smaller_than_it_can_be(values):
+    differences = np.array(values)
+    p = sign_flip_p(differences)
+    assert 2.0 ** (1 - len(values)) <= p <= 1
+    assert sign_flip_p(-differences) == p
+    assert sign_flip_p(np.zeros(len(values))) == 1
+
+
+def test_random_signs_agree_with_all_signs():
+    rng = np.random.default_rng(4)
+    differences = rng.normal(0.5, 1, size=14)
+    exact = signs_by_hand(differences)
+    assert sign_flip_p(differences, n_draws=20_000) == pytest.approx(exact, abs=0.01)
+    assert sign_flip_p(np.ones(30)) == 1 / 10_001
+
+
+def test_the_test_raises_a_false_alarm_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    alarms = np.mean([sign_flip_p(rng.normal(size=8)) <= 0.05 for _ in range(600)])
+    assert 0.02 <= alarms <= 0.08
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_by_hand(values):
+    p_values, adjusted = np.array(values), np.zeros(len(values))
+    reached = 0.0
+    for rank, index in enumerate(sorted(range(len(values)), key=lambda i: values[i])):
+        reached = max(reached, min(1.0, (len(values) - rank) * values[index]))
+        adjusted[index] = reached
+    np.testing.assert_allclose(holm(p_values), adjusted)
+    assert (holm(p_values) >= p_values).all()
+
+
+def test_no_difference_seen_is_a_result_with_its_reason():
+    noise = np.random.default_rng(6).normal(size=12)
+    none = compare("a", "b", noise, np.zeros(12))
+    assert none.verdict == "no difference seen"
+    assert none.words == f"no difference seen from b (p {none.p:.2g})"
+    few = compare("a", "b", np.array([1.0, 2, 3, 4]), np.zeros(4))
+    assert (few.p, few.smallest_p) == (0.125, 0.125)
+    assert few.words == "no difference seen from b: 4 pairs cannot show one"
+    better = compare("a", "b", np.arange(1.0, 9.0), np.zeros(8))
+    assert (better.verdict, better.words) == ("better", "better than b (p 0.0078)")
+    assert compare("a", "b", np.zeros(8), np.arange(1.0, 9.0)).verdict == "worse"
+
+
+def test_many_comparisons_together_are_harder_to_pass():
+    one = compare("a", "b", np.arange(1.0, 9.0), np.zeros(8))
+    together = corrected([one] * 8)
+    assert {each.verdict for each in together} == {"no difference seen"}
+    assert together[0].p_adjusted == pytest.approx(8 / 128)
+    assert together[0].words == "no difference seen from b: 8 pairs cannot show one in 8 comparisons"
+    assert corrected([one])[0].as_dict() == one.as_dict()
+    assert corrected([]) == ()
+
+
+def test_blocks_count_once():
+    ours = np.array([1.0, 3.0, 2.0, 2.0, 5.0])
+    blocked = compare("a", "b", ours, np.zeros(5), blocks=["x", "x", "y", "y", "z"])
+    assert blocked.gain.n_pairs == 3
+    assert blocked.gain.mean == pytest.approx((2 + 2 + 5) / 3)
+    assert blocked.p == 0.25
+    with pytest.raises(DataError, match="cannot be paired"):
+        compare("a", "b", ours, np.zeros(4))
+
+
+def test_units_are_those_of_all_arms():
+    arms = {"a": {(0, 1): 1.0, (0, 0): 2.0}, "b": {(0, 0): 1.0, (1, 0): 1.0}}
+    assert common_units(arms) == ((0, 0),)
+    assert common_units({}) == ()

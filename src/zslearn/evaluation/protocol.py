@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 import numpy as np
@@ -13,6 +13,7 @@ from zslearn.classifiers.references import ChosenReference, run_references
 from zslearn.data.dataset import TestView, ZSLDataset
 from zslearn.errors import DataError
 from zslearn.estimator import FitProgress, GenerativeZSL
+from zslearn.evaluation.events import TEST_VIEW_OPENED, Event, EventLog, digest
 from zslearn.evaluation.metrics import (
     Metrics,
     SeenUnseenConfusion,
@@ -61,7 +62,7 @@ class Outcome:
         references: The closed forms, as they were chosen.
         reference_measurements: What they do on the test view, by the same names.
         seconds: How long each part took.
-        events: What happened, in order; the test view is opened after all choices.
+        events: What happened, in order and with what was settled; the test view is opened after all choices.
     """
 
     estimator: GenerativeZSL
@@ -69,7 +70,7 @@ class Outcome:
     references: Mapping[str, ChosenReference]
     reference_measurements: Mapping[str, Measurement]
     seconds: Mapping[str, float]
-    events: tuple[str, ...]
+    events: tuple[Event, ...]
 
 
 def measure(scores: Scores, test: TestView, offset: float) -> Measurement:
@@ -101,6 +102,9 @@ def run_protocol(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "auto",
+    rehearse: bool = True,
+    references: bool = True,
+    searched: Mapping[str, Any] | None = None,
     on_progress: Callable[[FitProgress], None] | None = None,
 ) -> Outcome:
     """Rehearse and train the model and the closed-form references, then open the test view and measure all.
@@ -111,6 +115,9 @@ def run_protocol(
         settings: Its settings that differ from the defaults.
         seed: Decides every random number.
         device: ``auto``, ``cpu`` or ``cuda``.
+        rehearse: Whether to rehearse; without it, T1 and AUSUC are what they would be, and nothing is corrected.
+        references: Whether to measure the closed-form references beside the model.
+        searched: How a search came to the settings; the first event.
         on_progress: Told how training goes.
 
     Raises:
@@ -126,35 +133,43 @@ def run_protocol(
         )
     view = dataset.training()
     seconds: dict[str, float] = {}
-    events = []
+    log = EventLog()
+    if searched is not None:
+        log.add("searched", **searched)
     start = time.perf_counter()
-    estimator = GenerativeZSL(model, settings=settings, seed=seed, device=device)
+    estimator = GenerativeZSL(model, settings=settings, rehearse=rehearse, seed=seed, device=device)
     estimator.fit_view(view, on_progress)
     fitted = time.perf_counter()
     final = estimator.recogniser_.seconds
     seconds["rehearsal"] = fitted - start - sum(final.values())
     seconds |= final
-    events += ["rehearsed", "trained"]
+    if estimator.rehearsal_ is not None:
+        chosen = estimator.alternatives_[estimator.rehearsal_.chosen]
+        log.add("rehearsed", settings=dict(chosen), offset=estimator.offset_, ausuc=list(estimator.rehearsal_.ausuc))
+    log.add("trained", seed=seed, config=digest(asdict(estimator.recogniser_.config)))
 
-    references = run_references(view, estimator.folds(view))
+    chosen_references = run_references(view, estimator.folds(view)) if references else {}
     seconds["references"] = time.perf_counter() - fitted
-    events.append("references chosen")
+    if references:
+        log.add(
+            "references chosen", **{name: digest(reference.facts()) for name, reference in chosen_references.items()}
+        )
 
     opened = time.perf_counter()
     test = dataset.test()
-    events.append("test view opened")
+    log.add(TEST_VIEW_OPENED, n_rows=len(test.labels), data=dataset.checksum)
     measurement = measure(estimator.recogniser_.scores(test.features), test, estimator.offset_)
     reference_measurements = {
         name: measure(reference.scores(test.features), test, reference.offset or 0.0)
-        for name, reference in references.items()
+        for name, reference in chosen_references.items()
     }
+    log.add("measured", **measurement.plain.as_dict())
     seconds["evaluation"] = time.perf_counter() - opened
-    events.append("measured")
     return Outcome(
         estimator=estimator,
         measurement=measurement,
-        references=references,
+        references=chosen_references,
         reference_measurements=reference_measurements,
         seconds=seconds,
-        events=tuple(events),
+        events=log.events,
     )

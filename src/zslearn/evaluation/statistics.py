@@ -1,13 +1,46 @@
-"""Is a difference more than chance? Paired differences and their bootstrap intervals."""
+"""Is a difference more than chance? Means with intervals, paired tests, and what many comparisons cost.
+
+Units are whatever was measured alike in both arms: seeds, class splits, or both. Seeds of one class split share its
+classes; where the question is about new classes, give the splits as blocks, and each split counts once.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from zslearn.errors import DataError
 from zslearn.shapes import Points
+
+LEVEL = 0.95
+"""Coverage of intervals; a test is significant where its p is at most 1 minus this."""
+_N_RESAMPLES = 10_000
+_EXACT_UNITS = 13
+"""Up to so many units every assignment of signs is looked at; 2^13 are fewer than the draws beyond."""
+_SAME = 1e-12
+"""Means closer than this differ by rounding only."""
+
+Verdict = Literal["better", "worse", "no difference seen"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A mean over units with its spread and its percentile bootstrap interval."""
+
+    mean: float
+    """The mean, in the unit of the values."""
+    sd: float
+    """The sample standard deviation; 0 for a single value."""
+    lower: float
+    """Lower end of the interval of the mean."""
+    upper: float
+    """Upper end of the interval of the mean."""
+    n: int
+    """How many values."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +62,84 @@ class PairedGain:
         return self.lower > 0 or self.upper < 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One arm against another over the units that both have."""
+
+    name: str
+    """What is compared."""
+    against: str
+    """With what."""
+    gain: PairedGain
+    """Its mean paired difference; above 0 it is better."""
+    p: float
+    """Two-sided p of the sign-flip permutation test."""
+    p_adjusted: float
+    """The same, corrected after Holm for all comparisons that were made together."""
+    smallest_p: float
+    """The smallest p that so many units can give."""
+    n_comparisons: int
+    """How many were made together."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """``better`` or ``worse`` where the corrected p allows it; otherwise that no difference was seen."""
+        if self.p_adjusted > 1.0 - LEVEL + _SAME:
+            return "no difference seen"
+        return "better" if self.gain.mean > 0 else "worse"
+
+    @property
+    def words(self) -> str:
+        """The verdict as a clause, with the reason where the units cannot show any difference."""
+        if self.verdict != "no difference seen":
+            return f"{self.verdict} than {self.against} (p {self.p_adjusted:.2g})"
+        if self.smallest_p * self.n_comparisons > 1.0 - LEVEL + _SAME:
+            among = f" in {self.n_comparisons} comparisons" if self.n_comparisons > 1 else ""
+            return f"no difference seen from {self.against}: {self.gain.n_pairs} pairs cannot show one{among}"
+        return f"no difference seen from {self.against} (p {self.p_adjusted:.2g})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison ready for JSON."""
+        return {
+            "name": self.name,
+            "against": self.against,
+            "gain": self.gain.mean,
+            "lower": self.gain.lower,
+            "upper": self.gain.upper,
+            "n_pairs": self.gain.n_pairs,
+            "p": self.p,
+            "p_adjusted": self.p_adjusted,
+            "verdict": self.verdict,
+            "words": self.words,
+        }
+
+
+def summarise(values: Points, *, level: float = LEVEL, n_resamples: int = _N_RESAMPLES, seed: int = 0) -> Summary:
+    """Sum up values of several units.
+
+    Args:
+        values: One value per unit, at least one.
+        level: Coverage of the interval, in (0, 1).
+        n_resamples: How often the units are drawn anew, with replacement.
+        seed: Same seed, same interval.
+
+    Raises:
+        DataError: If there is no value.
+    """
+    if not len(values):
+        raise DataError("there is nothing to sum up", expected="at least one value")
+    lower, upper = _bootstrap(values, level, n_resamples, seed)
+    return Summary(
+        mean=float(values.mean()),
+        sd=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+        lower=lower,
+        upper=upper,
+        n=len(values),
+    )
+
+
 def paired_gain(
-    with_part: Points, without_part: Points, *, level: float = 0.95, n_resamples: int = 10_000, seed: int = 0
+    with_part: Points, without_part: Points, *, level: float = LEVEL, n_resamples: int = _N_RESAMPLES, seed: int = 0
 ) -> PairedGain:
     """Compare two arms over the same units (such as seeds and class splits).
 
@@ -51,6 +160,110 @@ def paired_gain(
             received=f"{len(with_part)} and {len(without_part)}",
         )
     differences = with_part - without_part
-    drawn = np.random.default_rng(seed).integers(len(differences), size=(n_resamples, len(differences)))
-    lower, upper = np.quantile(differences[drawn].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return PairedGain(float(differences.mean()), float(lower), float(upper), len(differences))
+    lower, upper = _bootstrap(differences, level, n_resamples, seed)
+    return PairedGain(float(differences.mean()), lower, upper, len(differences))
+
+
+def sign_flip_p(differences: Points, *, n_draws: int = _N_RESAMPLES, seed: int = 0) -> float:
+    """Test whether paired differences are centred on 0, by flipping their signs.
+
+    Without a difference between the arms each sign is as likely as its opposite. The p is the share of assignments
+    of signs whose mean lies at least as far from 0 as the observed one: of all of them for up to 13 differences,
+    beyond that of random ones, the observed one counted in.
+
+    Args:
+        differences: One per unit, at least one.
+        n_draws: Random assignments beyond 13 differences.
+        seed: Same seed, same p.
+
+    Returns:
+        The two-sided p, in (0, 1].
+
+    Raises:
+        DataError: If there is no difference.
+
+    >>> sign_flip_p(np.array([1.0, 2.0, 3.0]))
+    0.25
+    """
+    if not len(differences):
+        raise DataError("there is nothing to test", expected="at least one difference")
+    observed = abs(differences.mean())
+    if len(differences) <= _EXACT_UNITS:
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(differences))))
+        return float((np.abs(signs @ differences) / len(differences) >= observed - _SAME).mean())
+    signs = np.random.default_rng(seed).choice((1.0, -1.0), size=(n_draws, len(differences)))
+    as_far = np.abs(signs @ differences) / len(differences) >= observed - _SAME
+    return float((as_far.sum() + 1) / (n_draws + 1))
+
+
+def holm(p_values: Points) -> Points:
+    """Correct p values for the number of tests made together (Holm, 1979).
+
+    The chance of even one false alarm among all of them stays below the level.
+
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * factors))
+    return adjusted
+
+
+def compare(
+    name: str, against: str, ours: Points, theirs: Points, *, blocks: Sequence[object] | None = None
+) -> Comparison:
+    """Compare two arms over the same units; nothing is corrected for yet.
+
+    Args:
+        name: What the first arm is called.
+        against: What the second arm is called.
+        ours: One value per unit.
+        theirs: The values of the same units in the other arm.
+        blocks: Which block each unit belongs to, such as its class split. Differences are averaged within blocks
+            first, so that only blocks count.
+
+    Raises:
+        DataError: If the arms cannot be paired.
+    """
+    if blocks is not None and len(ours) == len(theirs) == len(blocks):
+        ours, theirs = _block_means(ours, blocks), _block_means(theirs, blocks)
+    gain = paired_gain(ours, theirs)
+    p = sign_flip_p(ours - theirs)
+    return Comparison(
+        name=name,
+        against=against,
+        gain=gain,
+        p=p,
+        p_adjusted=p,
+        smallest_p=2.0 ** (1 - min(gain.n_pairs, 1000)),
+        n_comparisons=1,
+    )
+
+
+def corrected(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Correct comparisons that are made together, after Holm."""
+    adjusted = holm(np.array([each.p for each in comparisons]))
+    return tuple(
+        replace(each, p_adjusted=float(p), n_comparisons=len(comparisons))
+        for each, p in zip(comparisons, adjusted, strict=True)
+    )
+
+
+def common_units(arms: Mapping[str, Mapping[Any, float]]) -> tuple[Any, ...]:
+    """Return the sorted units that every arm has a value of."""
+    units = [set(values) for values in arms.values()]
+    return tuple(sorted(set.intersection(*units))) if units else ()
+
+
+def _bootstrap(values: Points, level: float, n_resamples: int, seed: int) -> tuple[float, float]:
+    drawn = np.random.default_rng(seed).integers(len(values), size=(n_resamples, len(values)))
+    lower, upper = np.quantile(values[drawn].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
+    return float(lower), float(upper)
+
+
+def _block_means(values: Points, blocks: Sequence[object]) -> Points:
+    names = list(dict.fromkeys(blocks))
+    ranks = np.array([names.index(block) for block in blocks])
+    return np.bincount(ranks, weights=values) / np.bincount(ranks)
