@@ -129,30 +129,52 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             view: All that training may see.
             on_progress: Told how training goes.
         """
-        device = resolve_device(self.device)
-        folds, alternatives = self.folds(view), self._alternatives(view)
-        n_rehearsed = len(folds) * len(alternatives)
-
-        def train(part: int, alternative: int, part_view: TrainingView, seed: int) -> Recogniser:
-            def report(progress: Progress) -> None:
-                if on_progress is not None:
-                    on_progress(FitProgress(part, n_rehearsed + 1, progress))
-
-            settings = alternatives[alternative]
-            return fit_recogniser(part_view, self.model, settings, seed=seed, device=device, on_progress=report)
-
-        def train_fold(alternative: int, fold: int, fold_view: TrainingView) -> Scorer:
-            seed = derive_seed(self.seed, f"fold {fold}")
-            return train(alternative * len(folds) + fold, alternative, fold_view, seed).scores
-
-        self.rehearsal_ = rehearse(folds, train_fold, n_alternatives=len(alternatives))
-        self.alternatives_ = alternatives
+        self.rehearse_view(view, on_progress)
         chosen = 0 if self.rehearsal_ is None else self.rehearsal_.chosen
-        self.recogniser_ = train(n_rehearsed, chosen, view, self.seed)
+        n_rehearsed = len(self.folds(view)) * len(self.alternatives_)
+        self.recogniser_ = self._train(view, chosen, self.seed, n_rehearsed, n_rehearsed + 1, on_progress)
         self._learn_classes(view.class_names, view.seen_ids, view.semantics)
         self.image_shape_ = view.image_shape
         self.n_features_in_ = view.features.shape[1]
         return self
+
+    def rehearse_view(
+        self, view: TrainingView, on_progress: Callable[[FitProgress], None] | None = None
+    ) -> Rehearsal | None:
+        """Make the choices of a fit without its final training.
+
+        Args:
+            view: All that training may see.
+            on_progress: Told how training goes.
+
+        Returns:
+            The choices; None without rehearsal.
+        """
+        folds, self.alternatives_ = self.folds(view), self._alternatives(view)
+        n_parts = len(folds) * len(self.alternatives_) + 1
+
+        def train_fold(alternative: int, fold: int, fold_view: TrainingView) -> Scorer:
+            seed, part = derive_seed(self.seed, f"fold {fold}"), alternative * len(folds) + fold
+            return self._train(fold_view, alternative, seed, part, n_parts, on_progress).scores
+
+        self.rehearsal_ = rehearse(folds, train_fold, n_alternatives=len(self.alternatives_))
+        return self.rehearsal_
+
+    def _train(
+        self,
+        view: TrainingView,
+        alternative: int,
+        seed: int,
+        part: int,
+        n_parts: int,
+        on_progress: Callable[[FitProgress], None] | None,
+    ) -> Recogniser:
+        def report(progress: Progress) -> None:
+            if on_progress is not None:
+                on_progress(FitProgress(part, n_parts, progress))
+
+        settings, device = self.alternatives_[alternative], resolve_device(self.device)
+        return fit_recogniser(view, self.model, settings, seed=seed, device=device, on_progress=report)
 
     def _alternatives(self, view: TrainingView) -> tuple[Mapping[str, Any], ...]:
         """The different settings to choose among, the user's own standing in each."""
