@@ -62,6 +62,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         recogniser_: The trained model and its classifier.
         rehearsal_: What the rehearsal chose; None where there was none (fewer than 12 seen classes).
         n_features_in_: Size of a sample.
+        backbone_: What makes such features of images (see ``zslearn.data.images``); None where it is not known.
+        text_encoder_: What makes such semantics of sentences (see ``zslearn.data.text``); None where it is not known.
 
     Example:
         >>> import zslearn
@@ -135,6 +137,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.recogniser_ = self._train(view, chosen, self.seed, n_rehearsed, n_rehearsed + 1, on_progress)
         self._learn_classes(view.class_names, view.seen_ids, view.semantics)
         self.image_shape_ = view.image_shape
+        self.backbone_, self.text_encoder_ = view.backbone, view.text_encoder
         self.n_features_in_ = view.features.shape[1]
         return self
 
@@ -297,6 +300,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "feature_space": self.recogniser_.feature_space.kind,
             "feature_dim": self.n_features_in_,
             "image_shape": self.image_shape_,
+            "backbone": self.backbone_,
+            "text_encoder": self.text_encoder_,
             "classes": self.classes_.tolist(),
             "seen": self.classes_[self.seen_ids_].tolist(),
             "rehearsal": None if self.rehearsal_ is None else asdict(self.rehearsal_),
@@ -330,6 +335,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             estimator._learn_classes(names, seen_ids, tensors["classes.semantics"].numpy())
             estimator.n_features_in_ = facts["feature_dim"]
             estimator.image_shape_ = None if facts["image_shape"] is None else tuple(facts["image_shape"])
+            # Models saved before there were encoders do not have these.
+            estimator.backbone_, estimator.text_encoder_ = facts.get("backbone"), facts.get("text_encoder")
         except (KeyError, TypeError) as error:
             raise DataError(
                 f"the model in {folder} is incomplete",

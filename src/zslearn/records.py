@@ -38,6 +38,8 @@ def source_facts(
         "split": dataset.split,
         "source": dataset.source,
         "warnings": list(dataset.warnings),
+        "backbone": dataset.backbone,
+        "text_encoder": dataset.text_encoder,
         "asked_for": {"data": source, "features": features, "semantics": semantics},
     }
 

@@ -7,7 +7,7 @@ the `TestView`, once, for the closing measurement. All three are frozen values, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,10 @@ class TrainingView:
     """Groups held out of rehearsal training; empty: drawn at random."""
     image_shape: tuple[int, int] | None = None
     """Height and width, where a row of features is a grey image."""
+    backbone: Mapping[str, Any] | None = None
+    """What makes such features of images, as `ImageEncoder.facts` describes it; None: not known."""
+    text_encoder: Mapping[str, Any] | None = None
+    """What makes such semantics of sentences, as `describe_classes` records it; None: not known."""
 
     def __post_init__(self) -> None:
         """Check that the parts fit together."""
@@ -133,6 +137,10 @@ class ZSLDataset:
     """Groups whose rows of seen classes are test rows in every split; empty: drawn at random."""
     image_shape: tuple[int, int] | None = None
     """Height and width, where a row of features is a grey image."""
+    backbone: Mapping[str, Any] | None = None
+    """What makes such features of images, as `ImageEncoder.facts` describes it; None: not known."""
+    text_encoder: Mapping[str, Any] | None = None
+    """What makes such semantics of sentences, as `describe_classes` records it; None: not known."""
     split: str = "official"
     """``"official"``, or the number of a seeded class split."""
     source: str = ""
@@ -177,6 +185,8 @@ class ZSLDataset:
             groups=None if self.groups is None else self.groups[rows],
             rehearsal_groups=self.rehearsal_groups,
             image_shape=self.image_shape,
+            backbone=self.backbone,
+            text_encoder=self.text_encoder,
         )
 
     def test(self) -> TestView:
@@ -221,6 +231,8 @@ class ZSLDataset:
             "feature_dim": self.features.shape[1],
             "non_negative": self._is_non_negative(),
             "image_shape": None if self.image_shape is None else list(self.image_shape),
+            "backbone": None if self.backbone is None else dict(self.backbone),
+            "text_encoder": None if self.text_encoder is None else dict(self.text_encoder),
             "n_classes": self.n_classes,
             "n_seen": len(self.seen_ids),
             "n_unseen": len(self.unseen_ids),

@@ -1,0 +1,305 @@
+"""Photographs to feature vectors: reading any common image, and encoding it with a pretrained backbone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from zslearn.data.pretrained import Pretrained, find_pretrained
+from zslearn.errors import DataError, ZslearnError, require_extra
+from zslearn.shapes import Features
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+EXTRA: Final = "encoders"
+IMAGE_ENDINGS: Final = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".avif", ".jp2"}
+)
+"""Endings, in lower case, of the files that are taken for images."""
+MAX_PIXELS: Final = 1 << 27
+"""Larger images are refused: a few hundred bytes can claim more pixels than fit into memory."""
+_FORMATS: Final = ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000")
+"""The formats that are tried; others, such as EPS, would start foreign programs."""
+
+Pooling = Literal["auto", "class", "mean", "pooler"]
+POOLINGS: Final[tuple[Pooling, ...]] = ("auto", "class", "mean", "pooler")
+
+
+def open_image(source: str | Path | IO[bytes], name: str | None = None) -> Image:
+    """Read an image as the eye sees it: RGB, upright, the first frame, transparency over white.
+
+    Args:
+        source: A file, or an open stream of its bytes.
+        name: What to call it in messages; by default the file's path.
+
+    Raises:
+        DataError: If it is missing, empty, truncated, no image, of an unknown kind or too large.
+        MissingExtraError: If pillow is not installed.
+    """
+    require_extra("PIL", EXTRA)
+    from PIL import Image, ImageOps
+
+    name = str(source) if name is None else name
+    try:
+        with warnings.catch_warnings():
+            # What pillow warns of (odd metadata, many pixels) is either harmless or refused below.
+            warnings.simplefilter("ignore")
+            Image.init()
+            with Image.open(source, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise DataError(
+                        f"{name} is too large",
+                        expected=f"at most {MAX_PIXELS:,} pixels",
+                        received=f"{image.width} x {image.height}",
+                        remedy="Scale it down.",
+                    )
+                return _as_rgb(ImageOps.exif_transpose(image), name)
+    except ZslearnError:
+        raise
+    # Damaged images end in errors of almost every type (OS, value, syntax, struct, memory ...).
+    except Exception as error:
+        raise DataError(
+            f"{name} cannot be read as an image",
+            expected="a complete image: JPEG, PNG, GIF, BMP, TIFF, WebP, PPM, AVIF or JPEG 2000",
+            received=_cause(source, error),
+            remedy="Repair it or leave it out.",
+        ) from error
+
+
+class ImageEncoder:
+    """A pretrained backbone of transformers that turns images into feature vectors.
+
+    Images are prepared as the backbone's own processor says. The features are what the backbone offers as
+    the image's vector: an image-text model's image embedding; the pooled output of a convolutional network;
+    the class token of a transformer that has one, and the mean over its tokens otherwise.
+
+    Args:
+        backbone: A folder with ``config.json`` and safetensors (looked for first), or a name on the hub.
+        pooling: ``auto`` as described above, or one of ``class`` (token), ``mean`` and ``pooler``.
+        half: Whether to compute with 16 bits (bfloat16 on a CPU, float16 elsewhere).
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Attributes:
+        feature_dim: The size of a feature vector.
+
+    Raises:
+        DataError: If the backbone is none, is no image model, or lacks weights.
+        UnknownNameError: If it can only be meant as a path and there is no such folder.
+        MissingExtraError: If transformers or pillow is not installed.
+    """
+
+    def __init__(
+        self, backbone: str | Path, *, pooling: Pooling = "auto", half: bool = False, device: str = "auto"
+    ) -> None:
+        require_extra("transformers", EXTRA)
+        require_extra("PIL", EXTRA)
+        import torch
+
+        from zslearn.devices import resolve_device
+
+        self._pretrained = find_pretrained(backbone)
+        self._pooling = pooling
+        self._half = half
+        self._device = resolve_device(device)
+        half_type = torch.bfloat16 if self._device.type == "cpu" else torch.float16
+        self._dtype = half_type if half else torch.float32
+        self._processor = _load_processor(self._pretrained)
+        self._model = _load_model(self._pretrained).to(self._device, self._dtype)
+        self.feature_dim = self._probe().shape[1]
+
+    @classmethod
+    def restore(
+        cls, facts: Mapping[str, Any], *, backbone: str | Path | None = None, device: str = "auto"
+    ) -> ImageEncoder:
+        """Load the encoder that ``facts`` describe, as a data set, a record and a saved model hold them.
+
+        Args:
+            facts: What `facts` of the original encoder returned.
+            backbone: Where the backbone is now, if it has moved.
+            device: ``auto``, ``cpu`` or ``cuda``.
+
+        Raises:
+            DataError: If the backbone found has other weights or settings than the original; also as the class.
+        """
+        try:
+            encoder = cls(
+                backbone or facts["name"], pooling=facts["pooling"], half=facts["precision"] == "half", device=device
+            )
+            expected = facts["sha256"]
+        except KeyError as error:
+            raise DataError(
+                "the backbone's description is incomplete", received=f"no {error}", remedy="Extract the features again."
+            ) from error
+        if encoder._pretrained.sha256 != expected:
+            raise DataError(
+                f"the backbone {encoder._pretrained.name} is not the one that made the features",
+                expected=f"SHA-256 {expected[:12]}... over its files",
+                received=f"{encoder._pretrained.sha256[:12]}...",
+                remedy="Give the folder of the original backbone, or extract the features again with this one.",
+            )
+        return encoder
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is needed to make the same features of other images, ready for JSON."""
+        return {
+            "name": self._pretrained.name,
+            "sha256": self._pretrained.sha256,
+            "model_type": self._pretrained.config.get("model_type"),
+            "pooling": self._pooling,
+            "precision": "half" if self._half else "float32",
+            "feature_dim": self.feature_dim,
+        }
+
+    def encode(self, images: Sequence[Image | str | Path]) -> Features:
+        """Encode one batch of images.
+
+        Args:
+            images: RGB images of pillow, or paths of image files.
+
+        Returns:
+            ``[n_images, feature_dim]`` float32.
+
+        Raises:
+            DataError: If a file cannot be read as an image, or the backbone's output is not finite.
+        """
+        if not len(images):
+            return np.empty((0, self.feature_dim), dtype=np.float32)
+        import torch
+
+        opened = [open_image(image) if isinstance(image, str | Path) else image for image in images]
+        with torch.inference_mode():
+            pixels = self._processor(images=opened, return_tensors="pt")["pixel_values"]
+            features = self._features(pixels.to(self._device, self._dtype)).float().cpu().numpy()
+        if not np.isfinite(features).all():
+            raise DataError(
+                f"the backbone {self._pretrained.name} gives numbers that are not finite",
+                expected="finite features",
+                remedy="Extract without half precision." if self._half else "Use another backbone.",
+            )
+        return np.ascontiguousarray(features)
+
+    def _features(self, pixels: Any) -> Any:
+        """Return one vector per image, ``[n_images, feature_dim]``."""
+        if hasattr(self._model, "get_image_features"):
+            return _pooled(self._model.get_image_features(pixel_values=pixels))
+        output = self._model(pixel_values=pixels)
+        states = output.last_hidden_state
+        pooling = self._pooling
+        if pooling == "auto":
+            pooling = "pooler" if states.ndim == 4 else "class" if _has_class_token(self._model) else "mean"
+        if pooling == "class" and states.ndim == 3:
+            return states[:, 0]
+        if pooling == "pooler" and _pooled(output) is not None:
+            return _pooled(output).flatten(1)
+        return states.mean(dim=(2, 3)) if states.ndim == 4 else states.mean(dim=1)
+
+    def _probe(self) -> Features:
+        """Encode a grey image: it tells the size of the features, and whether this is an image model at all."""
+        from PIL import Image
+
+        try:
+            return self.encode([Image.new("RGB", (64, 64), (128, 128, 128))])
+        except ZslearnError:
+            raise
+        # A model of another kind fails wherever its code happens to miss something.
+        except Exception as error:
+            raise _no_image_model(self._pretrained, str(error).strip().partition("\n")[0]) from error
+
+
+def _pooled(output: Any) -> Any:
+    return getattr(output, "pooler_output", output)
+
+
+def _has_class_token(model: Any) -> bool:
+    return any(
+        name.rpartition(".")[2] in ("cls_token", "class_token", "class_embedding")
+        for name, _ in model.named_parameters()
+    )
+
+
+def _load_processor(pretrained: Pretrained) -> Any:
+    from transformers import AutoImageProcessor
+
+    try:
+        return AutoImageProcessor.from_pretrained(pretrained.folder, local_files_only=True, backend="pil")
+    except Exception as error:
+        raise _no_image_model(pretrained, "no image processor") from error
+
+
+def _load_model(pretrained: Pretrained) -> Any:
+    """Load the weights, all of them: what transformers would fill with random numbers is an error here."""
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model, loading = AutoModel.from_pretrained(
+            pretrained.folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except Exception as error:
+        raise DataError(
+            f"the encoder {pretrained.name} cannot be loaded",
+            expected="a model that transformers knows, with its weights in safetensors",
+            received=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
+            remedy="Download it again, or use another.",
+        ) from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    missing = sorted(name for name in loading["missing_keys"] if "pooler" not in name)
+    if missing or loading["mismatched_keys"]:
+        raise DataError(
+            f"the weights of {pretrained.name} are incomplete",
+            expected="a weight for every part of the model",
+            received=f"none that fits for {(missing or ['?'])[0]} and {max(0, len(missing) - 1)} others",
+            remedy="Download it again, or use another.",
+        )
+    return model.eval()
+
+
+def _no_image_model(pretrained: Pretrained, cause: str) -> DataError:
+    return DataError(
+        f"{pretrained.name} is no image model",
+        expected="a backbone with an image processor, such as a ResNet, ViT, DINOv2, MobileNet or CLIP",
+        received=f"{pretrained.config.get('model_type', 'a model')}: {cause}",
+        remedy="Give the folder or the hub name of an image backbone.",
+    )
+
+
+def _as_rgb(image: Image, name: str) -> Image:
+    from PIL import Image as images
+
+    if image.mode.startswith("I;16"):
+        # Sixteen bits are scaled to eight; pillow alone would clip them.
+        return images.fromarray((np.asarray(image, dtype=np.uint16) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise DataError(
+            f"{name} holds measurements, not colours",
+            expected="an image with 8 or 16 bits per colour",
+            received=f"mode {image.mode}",
+            remedy="Save it as an image with 8 bits per colour.",
+        )
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        opaque = images.new("RGBA", image.size, "white")
+        opaque.alpha_composite(image.convert("RGBA"))
+        return opaque.convert("RGB")
+    return image.convert("RGB")
+
+
+def _cause(source: object, error: Exception) -> str:
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path.is_dir():
+            return "a folder"
+        try:
+            if not path.stat().st_size:
+                return "an empty file"
+        except OSError as cause:
+            return cause.strerror or type(cause).__name__
+    return f"{type(error).__name__}: {(str(error) or 'no more is known').splitlines()[0]}"

@@ -1,0 +1,146 @@
+"""Pretrained encoders: a folder is looked for first, the hub is asked only where no path can be meant."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zslearn.data.checks import listed
+from zslearn.errors import DataError, UnknownNameError, require_extra
+
+CONFIG_FILE = "config.json"
+_FILES = (
+    CONFIG_FILE,
+    "preprocessor_config.json",
+    "processor_config.json",
+    "model.safetensors",
+    "model-*.safetensors",
+    "model.safetensors.index.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "sentence_bert_config.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+)
+"""What an encoder is made of: settings, vocabulary and weights in safetensors; never pickles."""
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+_HUB_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A pretrained encoder on this machine."""
+
+    name: str
+    """How it is found again: the absolute path of a folder, or a name on the hub."""
+    folder: Path
+    """Where its files lie."""
+    sha256: str
+    """Over the names and contents of all files that it is made of: other weights, another checksum."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What ``config.json`` says.
+
+        Raises:
+            DataError: If it is no JSON object.
+        """
+        path = self.folder / CONFIG_FILE
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(
+                f"{path} cannot be read", received=str(error), remedy="Download the encoder again."
+            ) from error
+        if not isinstance(config, dict):
+            raise DataError(f"{path} holds no settings", expected="a JSON object", received=type(config).__name__)
+        return config
+
+
+def find_pretrained(name: str | Path) -> Pretrained:
+    """Find an encoder: a folder, or a name on the hub.
+
+    The hub is asked only for what its cache on this machine does not hold, and once: no retries.
+
+    Args:
+        name: A folder with ``config.json`` and safetensors, or a name such as ``facebook/dinov2-small``.
+
+    Raises:
+        UnknownNameError: If it can only be meant as a path and there is no such folder.
+        DataError: If the folder holds no encoder, or the hub does not give one.
+        MissingExtraError: If the hub must be asked and its package is not installed.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _pretrained(str(path.resolve()), path)
+    if path.exists():
+        raise DataError(
+            f"{name} is a file",
+            expected="the folder of an encoder, or a name on the hub",
+            received="a file",
+            remedy=f"Give its folder: {path.parent}",
+        )
+    if _means_a_path(str(name)):
+        raise _no_folder(path)
+    return _pretrained(str(name), _from_hub(str(name)))
+
+
+def _means_a_path(name: str) -> bool:
+    """Tell whether a name is a path: it looks like one, or begins with a folder that is here."""
+    return not _HUB_NAME.fullmatch(name) or name.startswith(".") or ("/" in name and Path(name).parent.is_dir())
+
+
+def _no_folder(path: Path) -> UnknownNameError:
+    parent = path.parent
+    there = sorted(each.name for each in parent.iterdir() if each.is_dir()) if parent.is_dir() else []
+    nearest = difflib.get_close_matches(path.name, there, n=1)
+    remedy = f"Did you mean {parent / nearest[0]}?" if nearest else "Check the path."
+    return UnknownNameError(f"there is no folder {path}", remedy=remedy)
+
+
+def _pretrained(name: str, folder: Path) -> Pretrained:
+    files = sorted({path for pattern in _FILES for path in folder.glob(pattern) if path.is_file()})
+    names = [path.name for path in files]
+    if CONFIG_FILE not in names or not any(each.endswith(".safetensors") for each in names):
+        there = sorted(path.name for path in folder.iterdir())
+        raise DataError(
+            f"{name} holds no encoder",
+            expected=f"{CONFIG_FILE} and weights in model.safetensors",
+            received=listed(there) or "an empty folder",
+            remedy="Weights in other forms are not read: save the model with save_pretrained of transformers.",
+        )
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return Pretrained(name=name, folder=folder, sha256=digest.hexdigest())
+
+
+def _from_hub(name: str) -> Path:
+    hub = require_extra("huggingface_hub", "encoders")
+    download = hub.snapshot_download
+    try:
+        folder = Path(download(name, allow_patterns=list(_FILES), local_files_only=True))
+        if (folder / CONFIG_FILE).is_file() and any(folder.glob("*.safetensors")):
+            return folder
+    except (OSError, ValueError):
+        pass
+    try:
+        # One question with a time-out comes first: the download itself would try again and again.
+        hub.HfApi().model_info(name, timeout=_HUB_SECONDS)
+        return Path(download(name, allow_patterns=list(_FILES), etag_timeout=_HUB_SECONDS))
+    # What fails on the way to the hub has errors of several packages.
+    except Exception as error:
+        raise DataError(
+            f"the hub does not give an encoder called {name!r}",
+            expected="a folder on this machine, or a model's name on the hub and a way to it",
+            received=f"{type(error).__name__}: {(str(error) or 'no answer').splitlines()[0]}",
+            remedy="Check the name and the network, or give a folder with the encoder's files.",
+        ) from error
