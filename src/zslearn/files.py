@@ -50,7 +50,14 @@ def write_bytes(path: Path, content: bytes) -> None:
     write_atomic(path, write)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, indented; numbers that are not finite are refused."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
+    """Write JSON atomically; numbers that are not finite are refused.
+
+    Args:
+        path: The file to make or replace.
+        value: What to write.
+        indent: Spaces for each level; None for one line without spaces, for what only programs read.
+    """
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
     write_bytes(path, (text + "\n").encode())

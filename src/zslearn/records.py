@@ -10,14 +10,20 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 
 from zslearn import __version__
-from zslearn.data.dataset import ZSLDataset
+from zslearn.data.dataset import TestView, ZSLDataset
 from zslearn.estimator import GenerativeZSL
+from zslearn.evaluation.diagnostics import N_COPY_CLASSES, N_GENERATED, answers_of_unseen, compare_generated
+from zslearn.evaluation.metrics import SeenUnseenCurve
 from zslearn.evaluation.protocol import Measurement, Outcome
+from zslearn.models import model_entry
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
+CURVE_POINTS = 200
+"""Points of the model's seen-unseen curve that a record keeps, at most; of each reference's, a quarter."""
 _LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
 
@@ -47,7 +53,7 @@ def source_facts(
 def make_record(dataset: ZSLDataset, outcome: Outcome, data: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a finished run, ready for JSON.
 
-    Accuracies are fractions in [0, 1], times are seconds.
+    Accuracies are fractions in [0, 1], times are seconds. The diagnostics look at real unseen rows, after all choices.
 
     Args:
         dataset: What it ran on.
@@ -74,8 +80,14 @@ def make_record(dataset: ZSLDataset, outcome: Outcome, data: Mapping[str, Any]) 
             for name, measured in outcome.reference_measurements.items()
         },
         "per_class": _per_class(dataset, outcome.measurement),
+        "unseen_classes": [dataset.class_names[class_id] for class_id in dataset.unseen_ids],
+        "curve": _curve(outcome.measurement.curve, CURVE_POINTS),
+        "reference_curves": {
+            name: _curve(measured.curve, CURVE_POINTS // 4) for name, measured in outcome.reference_measurements.items()
+        },
         "confusion": asdict(outcome.measurement.confusion),
         "confusion_corrected": asdict(outcome.measurement.confusion_corrected),
+        "diagnostics": _diagnostics(dataset, outcome),
         "selection": {
             "chosen_on": _chosen_on(estimator),
             "alternatives": [dict(alternative) for alternative in estimator.alternatives_],
@@ -127,3 +139,28 @@ def _per_class(dataset: ZSLDataset, measurement: Measurement) -> dict[str, float
         for name, accuracy in zip(dataset.class_names, measurement.per_class, strict=True)
         if accuracy == accuracy
     }
+
+
+def _curve(curve: SeenUnseenCurve, n_points: int) -> dict[str, list[float]]:
+    thinned = curve.thinned(n_points)
+    return {"unseen": thinned.unseen.round(4).tolist(), "seen": thinned.seen.round(4).tolist()}
+
+
+def _diagnostics(dataset: ZSLDataset, outcome: Outcome) -> dict[str, Any]:
+    test, estimator = dataset.test(), outcome.estimator
+    answers = answers_of_unseen(outcome.measurement.answers, test, dataset.class_names)
+    generative = model_entry(estimator.model).family == "generative"
+    return {"answers_of_unseen": answers, "generated": _generated(dataset, test, estimator) if generative else None}
+
+
+def _generated(dataset: ZSLDataset, test: TestView, estimator: GenerativeZSL) -> dict[str, Any]:
+    # A class without test rows has nothing real to be compared with.
+    unseen_ids = np.intersect1d(test.unseen_ids, test.labels)
+    seen_ids = np.intersect1d(test.seen_ids, test.labels)
+    seen_ids = np.sort(np.random.default_rng(0).permutation(seen_ids)[:N_COPY_CLASSES])
+    drawn = (
+        np.asarray(estimator.synthesize(estimator.classes_[class_ids].tolist(), N_GENERATED))
+        for class_ids in (unseen_ids, seen_ids)
+    )
+    unseen, seen = drawn
+    return compare_generated(dataset.training(), test, unseen, unseen_ids, seen, seen_ids)

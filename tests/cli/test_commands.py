@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ def test_a_run_folder_holds_what_it_promises(finished, record):
     folder, _ = finished
     assert {path.name for path in folder.iterdir()} == {
         "record.json",
+        "sheet.json",
         "model.json",
         "model.safetensors",
         "history.jsonl",
@@ -56,6 +58,15 @@ def test_the_table_shows_the_recorded_figures(finished, record):
     assert set(rows) == {"skd", *record["references"]}
     assert sum(cells[-1] == "*" for cells in rows.values()) == 1
     assert str(folder / "drawn.png") in answer.out
+
+
+@pytest.mark.slow
+def test_the_recorded_command_does_the_run_again(command, record, tmp_path):
+    words = shlex.split(record["command"])
+    assert words[:2] == ["zslearn", "run"]
+    again = json.loads(command(*words[1:], "--out", tmp_path / "again", "--json").out)
+    for part in ("metrics", "metrics_corrected", "config", "per_class", "diagnostics"):
+        assert again[part] == record[part]
 
 
 def test_history_is_one_report_a_line(finished):

@@ -243,3 +243,24 @@ def test_impossible_measurements_say_why(labels, seen_ids, unseen_ids, message):
 def test_an_offset_that_is_not_a_number_is_refused():
     with pytest.raises(DataError, match="the offset is not a number"):
         Case(np.zeros((2, 2)), np.array([0, 1]), np.array([0]), np.array([1])).measure(float("nan"))
+
+
+@given(cases(), st.integers(2, 12))
+def test_a_thinned_curve_keeps_both_ends_and_only_points_of_the_whole(case, n_points):
+    whole = case.curve()
+    thin = whole.thinned(n_points)
+    assert len(thin.offsets) <= n_points
+    kept = np.searchsorted(whole.offsets, thin.offsets)
+    assert kept[0] == 0 or len(whole.offsets) <= n_points
+    assert kept[-1] == len(whole.offsets) - 1
+    for name in ("offsets", "unseen", "seen"):
+        np.testing.assert_array_equal(getattr(thin, name), getattr(whole, name)[kept])
+
+
+def test_a_thinned_curve_has_nearly_the_same_area():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(10), 300)
+    scores = rng.normal(size=(3000, 10)) + 2 * np.eye(10)[labels]
+    whole = seen_unseen_curve(scores, labels, np.arange(7), np.arange(7, 10))
+    assert len(whole.offsets) > 2500
+    assert whole.thinned(200).area == pytest.approx(whole.area, abs=1e-3)

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,27 @@ def test_the_record_holds_what_it_promises(toy_dataset, outcome):
     assert events[-2]["choices"]["data"] == toy_dataset.checksum
     assert record["peak_memory_bytes"] > 50e6
     assert {"rehearsal", "training", "synthesis", "classifier", "references", "evaluation"} <= set(record["seconds"])
+
+
+def test_the_record_holds_what_reports_draw(toy_dataset, outcome):
+    record = make_record(toy_dataset, outcome, source_facts(toy_dataset, "toy"))
+    assert len(json.dumps(record, indent=2)) < 60_000
+    assert record["unseen_classes"] == [toy_dataset.class_names[i] for i in toy_dataset.unseen_ids]
+    curves = {"model": record["curve"], **record["reference_curves"]}
+    assert len(curves) == 5
+    for curve in curves.values():
+        assert 2 <= len(curve["seen"]) == len(curve["unseen"]) <= 200
+        assert curve["unseen"] == sorted(curve["unseen"])
+        assert curve["seen"] == sorted(curve["seen"], reverse=True)
+    assert curves["model"]["unseen"][-1] == pytest.approx(outcome.measurement.plain.t1, abs=1e-4)
+    diagnostics = record["diagnostics"]
+    assert diagnostics["answers_of_unseen"]["as_seen"] == record["confusion_corrected"]["unseen_as_seen"]
+    assert {each["class"] for each in diagnostics["generated"]["classes"]} == set(record["unseen_classes"])
+
+
+def test_diagnostics_are_the_same_each_time_and_change_nothing(toy_dataset, outcome):
+    facts = source_facts(toy_dataset, "toy")
+    before = outcome.estimator.decision_scores(toy_dataset.test().features)
+    first, second = (make_record(toy_dataset, outcome, facts)["diagnostics"] for _ in range(2))
+    assert first == second
+    np.testing.assert_array_equal(outcome.estimator.decision_scores(toy_dataset.test().features), before)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,9 +71,11 @@ def _execute(
     """Run the protocol; whatever happens, the folder's record says how it ended."""
     from zslearn.cli.progress import ProgressReport
     from zslearn.evaluation.protocol import run_protocol
+    from zslearn.files import write_json
     from zslearn.records import make_record, source_facts
     from zslearn.report.pictures import draw_run
     from zslearn.runs import RunInProgress, write_record
+    from zslearn.sheets import SHEET_FILE, make_sheet
 
     begun = {
         "status": "running",
@@ -80,6 +83,7 @@ def _execute(
         "model": arguments.model,
         "settings": settings,
         "seed": arguments.seed,
+        "command": _command(arguments, dataset.split, settings),
     }
     run_in_progress = RunInProgress(arguments.out, default, begun)
     try:
@@ -93,9 +97,10 @@ def _execute(
                 on_progress=progress.update,
             )
         folder = run_in_progress.folder
-        record = make_record(dataset, outcome, begun["data"])
+        record = {**make_record(dataset, outcome, begun["data"]), "command": begun["command"]}
         outcome.estimator.save(folder)
         record["pictures"] = draw_run(folder, dataset, outcome, progress.history)
+        write_json(folder / SHEET_FILE, make_sheet(dataset, outcome, progress.history), indent=None)
         write_record(folder, record)
         return folder, record
     except KeyboardInterrupt as interrupt:
@@ -115,6 +120,17 @@ def _lasting_names(arguments: argparse.Namespace) -> tuple[str, str | None, str 
         for name in (arguments.features, arguments.semantics)
     ]
     return str(folder.resolve()), files[0], files[1]
+
+
+def _command(arguments: argparse.Namespace, split: str, settings: dict[str, Any]) -> str:
+    """Return the command that does this run again, from any folder."""
+    data, features, semantics = _lasting_names(arguments)
+    options = {"--data": data, "--features": features, "--semantics": semantics, "--split": split}
+    options |= {"--model": arguments.model, "--seed": str(arguments.seed)}
+    words = [word for name, value in options.items() if value is not None for word in (name, value)]
+    if settings:
+        words += ["--set", *(f"{name}={json.dumps(value)}" for name, value in settings.items())]
+    return shlex.join(["zslearn", "run", *words])
 
 
 def _settings_file(path: Path | None) -> dict[str, Any]:

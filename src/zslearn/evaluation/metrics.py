@@ -71,6 +71,20 @@ class SeenUnseenCurve:
         product = 2 * self.seen * self.unseen
         return np.asarray(np.divide(product, total, out=np.zeros_like(total), where=total > 0))
 
+    def thinned(self, n_points: int) -> SeenUnseenCurve:
+        """Return a curve of at most so many of these points, evenly spaced along it, both ends included.
+
+        Args:
+            n_points: At least 2.
+        """
+        if len(self.offsets) <= n_points:
+            return self
+        steps = np.hypot(np.diff(self.unseen), np.diff(self.seen))
+        passed = np.concatenate([[0.0], np.cumsum(steps)])
+        kept = np.unique(np.searchsorted(passed, np.linspace(0.0, passed[-1], n_points - 1)))
+        kept = np.unique(np.append(kept, len(self.offsets) - 1))
+        return SeenUnseenCurve(offsets=self.offsets[kept], unseen=self.unseen[kept], seen=self.seen[kept])
+
     def points_at(self, offsets: Float[np.ndarray, " n_offsets"]) -> Int64[np.ndarray, " n_offsets"]:
         """Return which point of the curve holds at each of the given offsets."""
         return np.minimum(np.searchsorted(self.offsets, offsets, side="left"), len(self.offsets) - 1)

@@ -23,7 +23,7 @@ from zslearn.evaluation.metrics import (
     seen_unseen_confusion,
     seen_unseen_curve,
 )
-from zslearn.shapes import Ids, PerClass, Scores
+from zslearn.shapes import Ids, Labels, PerClass, Scores
 
 
 class _Sides(TypedDict):
@@ -39,6 +39,7 @@ class Measurement:
         plain: The five metrics without label-shift correction.
         corrected: The same with the rehearsal's offset; equal to ``plain`` where there was no rehearsal.
         curve: Seen against unseen accuracy over all offsets.
+        answers: The corrected answer to every test row, a class id.
         per_class: Corrected accuracy of each class among all, by class id; NaN for a class without test rows.
         confusion: Shares of rows that leave their side, uncorrected.
         confusion_corrected: The same, corrected.
@@ -47,6 +48,7 @@ class Measurement:
     plain: Metrics
     corrected: Metrics
     curve: SeenUnseenCurve
+    answers: Labels
     per_class: PerClass
     confusion: SeenUnseenConfusion
     confusion_corrected: SeenUnseenConfusion
@@ -89,6 +91,7 @@ def measure(scores: Scores, test: TestView, offset: float) -> Measurement:
         plain=curve.metrics_at(0.0),
         corrected=curve.metrics_at(offset),
         curve=curve,
+        answers=corrected,
         per_class=per_class_accuracy(test.labels, corrected, np.arange(n_classes)),
         confusion=seen_unseen_confusion(test.labels, plain, **sides),
         confusion_corrected=seen_unseen_confusion(test.labels, corrected, **sides),
