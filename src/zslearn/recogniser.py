@@ -70,7 +70,7 @@ class Recogniser:
             for start in range(0, len(features), _SCORED_AT_ONCE):
                 block = slice(start, start + _SCORED_AT_ONCE)
                 mapped = self._to_space(features[block])
-                scored = self.classifier(_classifier_inputs(self.model, mapped))
+                scored = self.classifier(self.model.represent(mapped))
                 semantic = self.model.semantic_scores(mapped, self.conditions)
                 scores[block] = (scored if semantic is None else scored + semantic).cpu().numpy()
         return scores
@@ -88,7 +88,7 @@ class Recogniser:
         """
         device = self.task.semantics.device
         conditions = _tensor(self.semantic_space.transform(semantics), device)
-        drawn = sample_classes(self.model, conditions, n_samples, Streams(seed, device))
+        drawn = sample_classes(self.model.sample, conditions, n_samples, Streams(seed, device))
         return self.feature_space.inverse(drawn.cpu().numpy())
 
     def arrays(self) -> dict[str, Tensor]:
@@ -218,10 +218,10 @@ def fit_recogniser(
     clock.lap("training")
 
     unseen_ids = _ids(view.unseen_ids, device)
-    synthetic = sample_classes(model, conditions[unseen_ids], config.n_synthetic, streams)
+    synthetic = sample_classes(model.sample_inputs, conditions[unseen_ids], config.n_synthetic, streams)
     clock.lap("synthesis")
 
-    classifier = _fit_classifier(model, config, task, features, labels, synthetic, view, streams)
+    classifier = _fit_classifier(model, config, features, labels, synthetic, view, streams)
     clock.lap("classifier")
     return Recogniser(
         model_name=model_name,
@@ -238,25 +238,24 @@ def fit_recogniser(
 def _fit_classifier(
     model: GenerativeModel,
     config: GenerativeConfig,
-    task: Task,
     features: Tensor,
     labels: Tensor,
-    synthetic: Float[Tensor, "n_unseen n_samples space_dim"],
+    synthetic: Float[Tensor, "n_unseen n_samples input_dim"],
     view: TrainingView,
     streams: Streams,
 ) -> LinearClassifier:
-    """Fit the final classifier to real seen and synthetic unseen samples."""
+    """Fit the final classifier to what it reads of real seen and of synthetic unseen samples."""
     device, n_classes = features.device, len(view.semantics)
     seen_ids, unseen_ids = _ids(view.seen_ids, device), _ids(view.unseen_ids, device)
+    with torch.no_grad():
+        real = model.represent(features, streams)
     if config.classifier == "gaussian":
-        means = torch.empty(n_classes, task.feature_dim, device=device)
-        means[seen_ids] = task.seen_means
+        means = torch.empty(n_classes, real.shape[1], device=device)
+        means[seen_ids] = _class_moments(real, labels, seen_ids)[0]
         means[unseen_ids] = synthetic.mean(dim=1)
         return gaussian_classifier(means, config.gaussian_variance)
-    with torch.no_grad():
-        inputs = _classifier_inputs(model, torch.cat([features, synthetic.flatten(0, 1)]))
     return train_softmax(
-        inputs,
+        torch.cat([real, synthetic.flatten(0, 1)]),
         torch.cat([labels, unseen_ids.repeat_interleave(config.n_synthetic)]),
         n_classes,
         streams,
@@ -287,27 +286,23 @@ def _task(
     features: Tensor,
     labels: Tensor,
 ) -> Task:
-    means, variances = [], []
-    for class_id in view.seen_ids:
-        variance, mean = torch.var_mean(features[labels == int(class_id)], dim=0, correction=0)
-        means.append(mean)
-        variances.append(variance)
     device = features.device
+    means, variances = _class_moments(features, labels, _ids(view.seen_ids, device))
     unseen_known = np.intersect1d(view.unseen_ids, known_ids)
     return Task(
         kind=feature_space.kind,
         semantics=conditions[_ids(known_ids, device)],
         seen_ids=_ids(np.searchsorted(known_ids, view.seen_ids), device),
         unseen_ids=_ids(np.searchsorted(known_ids, unseen_known), device),
-        seen_means=torch.stack(means),
-        seen_variances=torch.stack(variances),
+        seen_means=means,
+        seen_variances=variances,
     )
 
 
-def _classifier_inputs(model: GenerativeModel, features: Tensor) -> Tensor:
-    if model.config.classifier_input == "features":
-        return features
-    return torch.cat([features, model.view(features)], dim=-1)
+def _class_moments(rows: Tensor, labels: Tensor, class_ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each class's rows, per dimension."""
+    moments = [torch.var_mean(rows[labels == class_id], dim=0, correction=0) for class_id in class_ids]
+    return torch.stack([mean for _, mean in moments]), torch.stack([variance for variance, _ in moments])
 
 
 def _below(prefix: str, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from zslearn.losses import variational
 SHAPES = [(1, 1), (3, 5), (16, 7)]
 LOSSES = [
     variational.squared_error,
+    variational.absolute_error,
     variational.binary_cross_entropy,
     variational.divergence_from_standard_normal,
 ]
@@ -17,6 +18,8 @@ LOSSES = [
 def reference(loss, first, second):
     if loss is variational.squared_error:
         return ((first - second) ** 2).sum(axis=-1).mean()
+    if loss is variational.absolute_error:
+        return np.abs(first - second).sum(axis=-1).mean()
     if loss is variational.binary_cross_entropy:
         share = 1 / (1 + np.exp(-first))
         return -(second * np.log(share) + (1 - second) * np.log(1 - share)).sum(axis=-1).mean()
@@ -82,3 +85,16 @@ def test_cross_entropy_is_least_where_the_sigmoid_meets_the_feature():
     logits = torch.logit(feature).requires_grad_()
     variational.binary_cross_entropy(logits, feature).backward()
     assert abs(logits.grad.item()) < 1e-15
+
+
+def test_gaussian_distance_equals_numpy_for_each_seed_and_is_0_for_equals():
+    rng = np.random.default_rng(3)
+    mean, log_variance, other, other_log_variance = rng.normal(size=(4, 2, 6, 5))
+    deviations = np.exp(log_variance / 2) - np.exp(other_log_variance / 2)
+    expected = np.sqrt(((mean - other) ** 2 + deviations**2).sum(axis=-1)).mean(axis=-1)
+    tensors = [torch.tensor(each, requires_grad=True) for each in (mean, log_variance, other, other_log_variance)]
+    found = variational.gaussian_distance(*tensors)
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-12)
+    same = variational.gaussian_distance(*tensors[:2], *tensors[:2])
+    assert same.max() < 1e-5
+    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(same.sum(), tensors[:2]))

@@ -14,10 +14,12 @@ from zslearn.training.streams import Streams
 
 GENERATIVE = [name for name, entry in MODELS.items() if entry.family == "generative"]
 CPU = torch.device("cpu")
-SHORT = {"n_updates": 60, "teacher_updates": 60}
+SHORT = {"n_updates": 20, "teacher_updates": 20, "hidden_dim": 64, "classifier_epochs": 10}
 ENOUGH = {
-    "skd": {"n_updates": 300},
+    "skd": {"n_updates": 300, "teacher_updates": 60},
     "f-clswgan": {"n_updates": 1000, "learning_rate": 5e-4, "hidden_dim": 128},
+    "cada-vae": {"n_updates": 500, "learning_rate": 2e-3, "hidden_dim": 128, "decoder_dim": 128},
+    "f-vaegan": {"n_updates": 200, "learning_rate": 2e-3, "critic_updates": 1, "adversarial_weight": 1.0},
 }
 """Settings with which a model should have learned the toy data, where the defaults do not suffice."""
 

@@ -116,7 +116,12 @@ def _published_table(facts: dict[str, Any]) -> str:
 
 
 def _listing(entries: list[dict[str, Any]]) -> str:
-    return "\n".join("  ".join(str(value) for value in entry.values()) for entry in entries)
+    """One entry a line, in columns."""
+    rows = [[str(value) for value in entry.values()] for entry in entries]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def _details(facts: dict[str, Any]) -> str:

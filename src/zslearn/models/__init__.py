@@ -52,6 +52,20 @@ MODELS: dict[str, ModelEntry] = {
         source="Xian et al., CVPR 2018",
         line="Wasserstein GAN on features with a seen-class classifier's verdict",
     ),
+    "cada-vae": ModelEntry(
+        target="zslearn.models.cadavae:CADAVAE",
+        year=2019,
+        family="generative",
+        source="Schoenfeld et al., CVPR 2019",
+        line="VAEs of features and of semantics with aligned latents, told apart in the latents",
+    ),
+    "f-vaegan": ModelEntry(
+        target="zslearn.models.fvaegan:FVAEGAN",
+        year=2019,
+        family="generative",
+        source="Xian et al., CVPR 2019",
+        line="f-VAEGAN-D2, inductive: VAE and Wasserstein GAN that share decoder and generator",
+    ),
 }
 """All models, by the name that the command line takes."""
 

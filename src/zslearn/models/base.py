@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,7 +14,15 @@ from torch import Tensor, nn
 from zslearn.configuration import Range
 from zslearn.errors import ConfigError
 from zslearn.spaces import FeatureSpaceKind
-from zslearn.tensors import ClassSemantics, FeatureBatch, HiddenBatch, LabelBatch, ScoreBatch, SemanticBatch
+from zslearn.tensors import (
+    ClassSemantics,
+    FeatureBatch,
+    HiddenBatch,
+    InputBatch,
+    LabelBatch,
+    ScoreBatch,
+    SemanticBatch,
+)
 from zslearn.training.plan import Plan
 from zslearn.training.streams import Streams
 
@@ -44,7 +52,7 @@ class GenerativeConfig:
     """Common variance of the Gaussians per dimension, in the feature space: how far to trust their verdict beside
     that of the semantic view."""
     classifier_input: Literal["features", "encoded"] = "features"
-    """What the softmax classifier reads: features, or features beside the encoder's hidden view of them."""
+    """What the final classifier reads: features, or features beside the encoder's hidden view of them."""
     classifier_epochs: Annotated[int, Range(1)] = 25
     """Passes of the softmax classifier over real seen and synthetic unseen samples."""
     classifier_learning_rate: Annotated[float, Range(0, low_open=True)] = 1e-3
@@ -139,6 +147,21 @@ class GenerativeModel(nn.Module, ABC):
     def sample(self, semantics: SemanticBatch, streams: Streams) -> FeatureBatch:
         """Draw one sample per condition vector, in the feature space; gradients reach the generator."""
 
+    def represent(self, features: FeatureBatch, streams: Streams | None = None) -> InputBatch:
+        """Return what the final classifier reads of samples, real or synthetic.
+
+        Args:
+            features: Samples in the feature space.
+            streams: Draws what is random about it, while the classifier is fitted; None for its mean.
+        """
+        if self.config.classifier_input == "features":
+            return features
+        return torch.cat([features, self.view(features)], dim=-1)
+
+    def sample_inputs(self, semantics: SemanticBatch, streams: Streams) -> InputBatch:
+        """Draw one classifier input per condition vector: here, what it would read of a sample."""
+        return self.represent(self.sample(semantics, streams), streams)
+
     def semantic_scores(self, features: FeatureBatch, semantics: ClassSemantics) -> ScoreBatch | None:
         """Score samples against classes by the model's own semantic view of them, where it has one.
 
@@ -159,9 +182,16 @@ class GenerativeModel(nn.Module, ABC):
 
 
 def sample_classes(
-    model: GenerativeModel, semantics: ClassSemantics, n_samples: int, streams: Streams
-) -> Float[Tensor, "*seeds n_classes n_samples feature_dim"]:
-    """Draw ``n_samples`` of each class, without gradients, one class at a time to bound the memory."""
+    sample: Callable[[SemanticBatch, Streams], Tensor], semantics: ClassSemantics, n_samples: int, streams: Streams
+) -> Float[Tensor, "*seeds n_classes n_samples sample_dim"]:
+    """Draw ``n_samples`` of each class, without gradients, one class at a time to bound the memory.
+
+    Args:
+        sample: A model's ``sample`` or ``sample_inputs``.
+        semantics: The condition vector of each class.
+        n_samples: How many of each.
+        streams: Where all randomness comes from.
+    """
     with torch.no_grad():
-        drawn = [model.sample(row.expand(*streams.leading, n_samples, -1), streams) for row in semantics.unbind(0)]
+        drawn = [sample(row.expand(*streams.leading, n_samples, -1), streams) for row in semantics.unbind(0)]
     return torch.stack(drawn, dim=-3)

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+
+from zslearn.models.base import Task
+from zslearn.models.fvaegan import FVAEGAN, FVAEGANConfig
+from zslearn.training.plan import Step
+from zslearn.training.streams import Streams
+
+RNG = torch.Generator().manual_seed(0)
+LABELS = torch.tensor([0, 3, 1, 1, 3])
+FEATURES = torch.rand(5, 6, generator=RNG)
+
+
+def make(kind="unit", **settings):
+    rng = torch.Generator().manual_seed(0)
+    task = Task(
+        kind=kind,
+        semantics=torch.nn.functional.normalize(torch.rand(4, 5, generator=rng), dim=1),
+        seen_ids=torch.tensor([0, 1, 3]),
+        unseen_ids=torch.tensor([], dtype=torch.int64),
+        seen_means=torch.rand(3, 6, generator=rng),
+        seen_variances=torch.rand(3, 6, generator=rng),
+    )
+    return FVAEGAN(task, FVAEGANConfig(hidden_dim=7, **settings), Streams(0))
+
+
+def make_step(model):
+    return Step(FEATURES, model.task.semantics[LABELS], LABELS, 0.0, Streams(3))
+
+
+def posterior(model):
+    mean, log_variance = (
+        tensor.detach().double().numpy() for tensor in model.encoder(FEATURES, model.task.semantics[LABELS])
+    )
+    return mean, log_variance, mean + np.exp(log_variance / 2) * Streams(3).normal("posterior", 5, 5).double().numpy()
+
+
+@pytest.mark.parametrize("kind", ["unit", "standard"])
+@pytest.mark.parametrize("encoded_noise", [False, True])
+def test_the_generator_loss_equals_numpy(kind, encoded_noise):
+    model = make(kind, encoded_noise=encoded_noise, adversarial_weight=3.0, kl_weight=0.5)
+    semantics = model.task.semantics[LABELS]
+    mean, log_variance, latent = posterior(model)
+    decoded = model.generator(torch.tensor(latent, dtype=torch.float32), semantics).detach().double().numpy()
+    x = FEATURES.double().numpy()
+    rebuilt = 1 / (1 + np.exp(-decoded)) if kind == "unit" else decoded
+    error = -(x * np.log(rebuilt) + (1 - x) * np.log(1 - rebuilt)) if kind == "unit" else (rebuilt - x) ** 2
+    judged = torch.tensor(rebuilt, dtype=torch.float32) if encoded_noise else model.sample(semantics, Streams(3))
+    expected = {
+        "reconstruction": error.sum(axis=1).mean(),
+        "kl": 0.5 * 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1).mean(),
+        "adversarial": -3.0 * model.critic(judged, semantics).mean().item(),
+    }
+    found = model.generator_loss(make_step(model))
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name].item() == pytest.approx(value, rel=1e-4), name
+
+
+@pytest.mark.parametrize("encoded_noise", [False, True])
+def test_the_critic_moves_nobody_else(encoded_noise):
+    model = make(encoded_noise=encoded_noise)
+    total = sum(model.critic_loss(make_step(model)).values())
+    others = [*model.encoder.parameters(), *model.generator.parameters()]
+    assert all(gradient is None for gradient in torch.autograd.grad(total, others, allow_unused=True))
+
+
+def test_samples_of_scaled_features_lie_between_0_and_1():
+    drawn = make().sample(make().task.semantics[[0] * 50], Streams(1))
+    assert drawn.min() > 0
+    assert drawn.max() < 1
