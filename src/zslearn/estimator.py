@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 
 from zslearn import __version__
 from zslearn.classifiers.calibration import correct
-from zslearn.data.checks import check_features
+from zslearn.data.checks import check_features, check_semantics
 from zslearn.data.dataset import TrainingView
 from zslearn.data.splits import RehearsalFold, rehearsal_folds
 from zslearn.devices import resolve_device
@@ -59,6 +59,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes_: All class names, in the order of the semantics, ``[n_classes]``.
         seen_classes_: Those with training samples.
         unseen_classes_: Those without.
+        added_classes_: Those of them that came after the fit, by ``add_classes``; training knew nothing of them.
         recogniser_: The trained model and its classifier.
         rehearsal_: What the rehearsal chose; None where there was none (fewer than 12 seen classes).
         n_features_in_: Size of a sample.
@@ -284,6 +285,80 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         drawn = self.recogniser_.synthesize(semantics, n_samples, derive_seed(seed, "synthesize"))
         return torch.from_numpy(drawn) if self.torch_ else drawn
 
+    def add_classes(self, semantics: Any, *, classes: Sequence[Any] | None = None) -> GenerativeZSL:
+        """Make the fitted estimator recognise more classes by their semantics, in seconds: nothing is trained again.
+
+        They are unseen classes that no term of the training knew. Scores of all other classes before the correction
+        keep every bit; the centre and the axes of the semantics, the offset and the temperature stay those of the fit.
+
+        Args:
+            semantics: As for ``fit``, of the new classes alone.
+            classes: The names of the rows of a semantics array.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            DataError: If a class is known already, perhaps in another spelling, or its semantics are not of the kind
+                that the estimator was fitted to. Nothing is added then.
+        """
+        self._check_fitted()
+        names, vectors = _class_table(semantics, classes)
+        _check_new_names(names, self.classes_.tolist())
+        if vectors.shape[1] != self.semantics_.shape[1]:
+            raise DataError(
+                "the semantics of the new classes do not fit the model",
+                expected=f"{self.semantics_.shape[1]} numbers for a class",
+                received=str(vectors.shape[1]),
+                remedy="Describe them with the attributes, or the encoder, of the classes that are there.",
+            )
+        vectors = check_semantics(vectors, class_names=list(map(str, names)))
+        seeds = [derive_seed(self.seed, f"class {name}") for name in names]
+        self.recogniser_ = self.recogniser_.with_classes(vectors, seeds)
+        self._learn_classes(
+            [*self.classes_.tolist(), *names],
+            self.seen_ids_,
+            np.concatenate([self.semantics_, vectors]),
+            [*self.added_classes_.tolist(), *names],
+        )
+        return self
+
+    def drop_classes(self, names: Sequence[Any]) -> GenerativeZSL:
+        """Make the fitted estimator forget classes: they are no candidates any more.
+
+        What the generator learnt from their samples or semantics stays in it. The scores of all other classes before
+        the correction keep every bit.
+
+        Args:
+            names: Classes of any kind: seen, unseen or added.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            UnknownNameError: If a class is not known. Nothing is dropped then.
+            DataError: If none would be left.
+        """
+        self._check_fitted()
+        dropped = np.unique(self._ids_of(np.asarray(names)))
+        kept = np.setdiff1d(np.arange(len(self.classes_)), dropped)
+        if not kept.size:
+            raise DataError(
+                "no class would be left to recognise",
+                expected=f"at most {len(self.classes_) - 1} classes to drop",
+                received=str(len(dropped)),
+                remedy="Add other classes first.",
+            )
+        left = self.classes_[kept].tolist()
+        self.recogniser_ = self.recogniser_.without_classes(dropped)
+        self._learn_classes(
+            left,
+            np.flatnonzero(np.isin(kept, self.seen_ids_)),
+            self.semantics_[kept],
+            [name for name in self.added_classes_.tolist() if name in set(left)],
+        )
+        return self
+
     def save(self, folder: str | Path) -> None:
         """Write the fitted estimator to a folder: safetensors and JSON, no pickle, no training sample.
 
@@ -304,6 +379,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "text_encoder": self.text_encoder_,
             "classes": self.classes_.tolist(),
             "seen": self.classes_[self.seen_ids_].tolist(),
+            "added": self.added_classes_.tolist(),
             "rehearsal": None if self.rehearsal_ is None else asdict(self.rehearsal_),
         }
         tensors = {**self.recogniser_.arrays(), "classes.semantics": torch.tensor(self.semantics_)}
@@ -332,7 +408,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             estimator.rehearsal_ = _restored_rehearsal(facts["rehearsal"])
             names, seen = facts["classes"], set(facts["seen"])
             seen_ids = np.array([i for i, name in enumerate(names) if name in seen], dtype=np.int64)
-            estimator._learn_classes(names, seen_ids, tensors["classes.semantics"].numpy())
+            estimator._learn_classes(names, seen_ids, tensors["classes.semantics"].numpy(), facts["added"])
             estimator.n_features_in_ = facts["feature_dim"]
             estimator.image_shape_ = None if facts["image_shape"] is None else tuple(facts["image_shape"])
             # Models saved before there were encoders do not have these.
@@ -355,12 +431,15 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """What a corrected score subtracts from seen classes; 0 without a rehearsal."""
         return 0.0 if self.rehearsal_ is None else self.rehearsal_.offset
 
-    def _learn_classes(self, names: Sequence[Any], seen_ids: Ids, semantics: Semantics) -> None:
+    def _learn_classes(
+        self, names: Sequence[Any], seen_ids: Ids, semantics: Semantics, added: Sequence[Any] = ()
+    ) -> None:
         self.classes_ = np.asarray(names)
         self.seen_ids_ = seen_ids
         self.unseen_ids_ = np.setdiff1d(np.arange(len(self.classes_)), seen_ids)
         self.seen_classes_ = self.classes_[self.seen_ids_]
         self.unseen_classes_ = self.classes_[self.unseen_ids_]
+        self.added_classes_ = np.asarray(added, dtype=self.classes_.dtype)
         self.semantics_ = semantics
         self.torch_ = getattr(self, "torch_", False)
 
@@ -374,15 +453,16 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             }
             if candidates not in known:
                 raise unknown_name("set of candidates", candidates, known)
-            return known[candidates]
-        ids = self._ids_of(np.asarray(candidates))
+            ids = known[candidates]
+        else:
+            ids = self._ids_of(np.asarray(candidates))
         if not ids.size:
             raise DataError("there is no candidate to choose", expected="at least one class")
         return ids
 
     def _ids_of(self, names: NDArray[Any]) -> Ids:
         index = {name: class_id for class_id, name in enumerate(self.classes_.tolist())}
-        wanted = names.tolist()
+        wanted = np.atleast_1d(names).tolist()
         for name in wanted:
             if name not in index:
                 raise unknown_name("class", str(name), map(str, index))
@@ -426,6 +506,34 @@ def _class_table(semantics: Any, classes: Sequence[Any] | None) -> tuple[list[An
         raise DataError("the semantics are not numbers", received=str(table.dtype), remedy="Encode texts as numbers.")
     plain = [name.item() if isinstance(name, np.generic) else name for name in names]
     return plain, table.astype(np.float64)
+
+
+def _check_new_names(names: Sequence[Any], known: Sequence[Any]) -> None:
+    """Check that new classes have names of their own, of the same type as the known ones."""
+    kind = str if isinstance(known[0], str) else int
+    taken = {_spelling(name): name for name in known}
+    for name in names:
+        if not isinstance(name, kind) or isinstance(name, bool) or not str(name).strip():
+            raise DataError(
+                f"{name!r} cannot name a class of this model",
+                expected="a text that is not blank" if kind is str else "a whole number, as of the other classes",
+                remedy="Give the class another name.",
+            )
+        spelling = _spelling(name)
+        if spelling in taken:
+            other = taken[spelling]
+            raise DataError(
+                f"there is a class called {other!r} already"
+                if other == name
+                else f"{name!r} differs from the class {other!r} by case or blanks only",
+                remedy="Drop that class first, or give the new one another name.",
+            )
+        taken[spelling] = name
+
+
+def _spelling(name: Any) -> str:
+    """What names have in common that people would take for the same."""
+    return " ".join(str(name).split()).casefold()
 
 
 def _training_view(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zslearn.classifiers.linear import LinearClassifier, gaussian_classifier, train_softmax
+from zslearn.classifiers.linear import LinearClassifier, gaussian_classifier, train_newcomers, train_softmax
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
 from zslearn.errors import DataError
@@ -26,11 +27,19 @@ from zslearn.training.loop import Loop, Progress, Rows
 from zslearn.training.streams import Streams
 
 _SCORED_AT_ONCE = 8192
+_PLACES_AT_ONCE = 32
+"""How many places the tables grow by when classes are added."""
+_MOST_OLD_SAMPLES = 20_000
+"""How many samples of the classes that are there already a newcomer's column is fitted against, about."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recogniser:
     """Scores samples against classes, and synthesises samples of any class with semantics.
+
+    What is known of a class lies at its *place* in two tables. The classes of the fit fill one block of places, those
+    that are added later fill further blocks of a fixed size. A block is always scored as a whole, its empty places
+    (zeros) too: so the scores of a class have the same bits whichever others come and go.
 
     Attributes:
         model_name: The model's name in the zoo.
@@ -38,8 +47,10 @@ class Recogniser:
         semantic_space: Turns raw semantics into conditions.
         task: What the training knew.
         model: The trained generative model.
-        conditions: The condition vector of every class, ``[n_classes, condition_dim]``.
-        classifier: The final classifier; its columns are class ids.
+        conditions: The condition vector at every place, ``[n_places, condition_dim]``.
+        classifier: The final classifier, a column per place.
+        places: The place of every class id, ``[n_classes]``.
+        n_fitted: The number of places that the fit filled.
         seconds: How long each stage of the fit took.
     """
 
@@ -50,6 +61,8 @@ class Recogniser:
     model: GenerativeModel
     conditions: Tensor
     classifier: LinearClassifier
+    places: Tensor
+    n_fitted: int
     seconds: dict[str, float]
 
     @property
@@ -65,15 +78,117 @@ class Recogniser:
         Args:
             features: Raw features, ``[n_rows, feature_dim]``; read in blocks.
         """
-        scores = np.empty((len(features), len(self.conditions)))
+        scores = np.empty((len(features), len(self.places)))
         with torch.no_grad():
             for start in range(0, len(features), _SCORED_AT_ONCE):
-                block = slice(start, start + _SCORED_AT_ONCE)
-                mapped = self._to_space(features[block])
-                scored = self.classifier(self.model.represent(mapped))
-                semantic = self.model.semantic_scores(mapped, self.conditions)
-                scores[block] = (scored if semantic is None else scored + semantic).cpu().numpy()
+                rows = slice(start, start + _SCORED_AT_ONCE)
+                mapped = self._to_space(features[rows])
+                scores[rows] = self._mapped_scores(mapped)[:, self.places].cpu().numpy()
         return scores
+
+    def _mapped_scores(self, mapped: Tensor) -> Tensor:
+        """Score rows in the feature space at every place, a block of places at a time."""
+        inputs = self.model.represent(mapped)
+        scored = []
+        for block in self._blocks():
+            scores = self.classifier.columns(block)(inputs)
+            semantic = self.model.semantic_scores(mapped, self.conditions[block])
+            scored.append(scores if semantic is None else scores + semantic)
+        return torch.cat(scored, dim=1)
+
+    def _blocks(self) -> Iterator[slice]:
+        yield slice(0, self.n_fitted)
+        for start in range(self.n_fitted, len(self.conditions), _PLACES_AT_ONCE):
+            yield slice(start, start + _PLACES_AT_ONCE)
+
+    def with_classes(self, semantics: Semantics, seeds: Sequence[int]) -> Recogniser:
+        """Return a recogniser that knows more classes, without training the generator.
+
+        The old classes keep their ids, the new ones get the next; no score of an old class changes a bit. A Gaussian
+        classifier takes the mean of the samples synthesised of a new class. A softmax classifier gets a new column,
+        trained with the settings of the fit to tell these samples from those that the generator draws of the classes
+        that are there already, whose columns stand as they are.
+
+        Args:
+            semantics: Raw semantics, one row per new class.
+            seeds: Draws the samples of each of them.
+        """
+        conditions = _tensor(self.semantic_space.transform(semantics), self.conditions.device)
+        synthetic = torch.cat(
+            [
+                sample_classes(self.model.sample_inputs, row[None], self.config.n_synthetic, Streams(seed, row.device))
+                for row, seed in zip(conditions, seeds, strict=True)
+            ]
+        )
+        columns = self._newcomers(synthetic, seeds[0])
+        used = set(self.places.tolist())
+        grown = len(self.conditions)
+        while grown - len(used) < len(conditions):
+            grown += _PLACES_AT_ONCE
+        free = [place for place in range(grown) if place not in used][: len(conditions)]
+        new_places = torch.tensor(free, device=self.places.device)
+
+        def placed(old: Tensor, new: Tensor) -> Tensor:
+            table = old.new_zeros(grown, *old.shape[1:])
+            table[: len(old)] = old
+            table[new_places] = new
+            return table
+
+        return replace(
+            self,
+            conditions=placed(self.conditions, conditions),
+            classifier=LinearClassifier(
+                placed(self.classifier.weight.detach(), columns.weight.detach()),
+                placed(self.classifier.bias.detach(), columns.bias.detach()),
+            ),
+            places=torch.cat([self.places, new_places]),
+        )
+
+    def without_classes(self, class_ids: Ids) -> Recogniser:
+        """Return a recogniser that has forgotten some classes; the other ids close up and keep their scores' bits."""
+        kept = np.setdiff1d(np.arange(len(self.places)), class_ids)
+        places = self.places[_ids(kept, self.places.device)]
+
+        def emptied(old: Tensor) -> Tensor:
+            table = torch.zeros_like(old)
+            table[places] = old[places]
+            return table
+
+        return replace(
+            self,
+            conditions=emptied(self.conditions),
+            classifier=LinearClassifier(
+                emptied(self.classifier.weight.detach()), emptied(self.classifier.bias.detach())
+            ),
+            places=places,
+        )
+
+    def _newcomers(self, synthetic: Float[Tensor, "n_new n_samples input_dim"], seed: int) -> LinearClassifier:
+        """Fit the columns of new classes beside those that are there."""
+        config = self.config
+        if config.classifier == "gaussian":
+            return gaussian_classifier(synthetic.mean(dim=1), config.gaussian_variance)
+        streams = Streams(seed, synthetic.device)
+        n_each = max(1, min(config.n_synthetic, _MOST_OLD_SAMPLES // len(self.places)))
+        inputs = synthetic.flatten(0, 1)
+        old = sample_classes(self.model.sample_inputs, self.conditions[self.places], n_each, streams).flatten(0, 1)
+        with torch.no_grad():
+            columns = self.classifier.columns(self.places)
+            old_scores = torch.cat([columns(old), columns(inputs)]).logsumexp(dim=1)
+        # Fewer samples of the old classes than of the new ones would make the new ones look too likely.
+        old_scores -= math.log(config.n_synthetic / n_each)
+        n_new = len(synthetic)
+        n_rows = torch.tensor([len(old), *[config.n_synthetic] * n_new], device=synthetic.device)
+        return train_newcomers(
+            torch.cat([old, inputs]),
+            old_scores,
+            torch.arange(1 + n_new, device=synthetic.device).repeat_interleave(n_rows),
+            n_new,
+            streams,
+            epochs=config.classifier_epochs,
+            learning_rate=config.classifier_learning_rate,
+            weight_decay=config.classifier_weight_decay,
+        )
 
     def synthesize(self, semantics: Semantics, n_samples: int, seed: int) -> NDArray[np.float32]:
         """Draw samples of classes, as raw features.
@@ -102,6 +217,8 @@ class Recogniser:
             "semantic_space.centre": torch.from_numpy(self.semantic_space.centre),
             "semantic_space.projection": torch.from_numpy(self.semantic_space.projection),
             "conditions": self.conditions,
+            "places": self.places,
+            "n_fitted": torch.tensor(self.n_fitted),
             **{f"task.{name}": getattr(self.task, name) for name in _TASK_TENSORS},
             **{f"model.{name}": tensor for name, tensor in self.model.state_dict().items()},
             **{f"classifier.{name}": tensor for name, tensor in self.classifier.state_dict().items()},
@@ -128,7 +245,7 @@ class Recogniser:
             task = Task(kind=kind, **on_device)  # type: ignore[arg-type]
             model = model_class(task, build(model_class.Config, settings), Streams(0, device))
             model.load_state_dict(_below("model.", arrays))
-            classifier = LinearClassifier(arrays["classifier.weight"].to(device), arrays["classifier.bias"].to(device))
+            classifier = LinearClassifier(*(_own(arrays[f"classifier.{name}"], device) for name in ("weight", "bias")))
             return cls(
                 model_name=model_name,
                 feature_space=FeatureSpace(
@@ -145,8 +262,10 @@ class Recogniser:
                 ),
                 task=task,
                 model=model.eval(),
-                conditions=arrays["conditions"].to(device),
+                conditions=_own(arrays["conditions"], device),
                 classifier=classifier,
+                places=arrays["places"].to(device),
+                n_fitted=int(arrays["n_fitted"]),
                 seconds={},
             )
         except (KeyError, RuntimeError, IndexError) as error:
@@ -231,6 +350,8 @@ def fit_recogniser(
         model=model,
         conditions=conditions,
         classifier=classifier,
+        places=torch.arange(len(conditions), device=device),
+        n_fitted=len(conditions),
         seconds=clock.seconds,
     )
 
@@ -303,6 +424,11 @@ def _class_moments(rows: Tensor, labels: Tensor, class_ids: Tensor) -> tuple[Ten
     """Mean and variance of each class's rows, per dimension."""
     moments = [torch.var_mean(rows[labels == class_id], dim=0, correction=0) for class_id in class_ids]
     return torch.stack([mean for _, mean in moments]), torch.stack([variance for variance, _ in moments])
+
+
+def _own(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy what was read from a file: there it may lie at an address that makes sums come out another way."""
+    return tensor.to(device, copy=True)
 
 
 def _below(prefix: str, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:

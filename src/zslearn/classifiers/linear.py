@@ -33,6 +33,10 @@ class LinearClassifier(nn.Module):
         """Return one score per class."""
         return functional.linear(inputs, self.weight, self.bias)
 
+    def columns(self, which: slice | Tensor) -> LinearClassifier:
+        """Return the classifier of some classes alone."""
+        return LinearClassifier(self.weight.detach()[which], self.bias.detach()[which])
+
 
 class _Softmax(nn.Module):
     """A linear classifier in training."""
@@ -45,6 +49,15 @@ class _Softmax(nn.Module):
 
     def loss(self, step: Step) -> Terms:
         scores = self.linear(step.features)
+        return {"class": class_cross_entropy(scores, step.labels, temperature=1.0)}
+
+
+class _Newcomers(_Softmax):
+    """The columns of new classes in training; the last input is the joint score of all classes that stay."""
+
+    def loss(self, step: Step) -> Terms:
+        inputs, old_scores = step.features[..., :-1], step.features[..., -1:]
+        scores = torch.cat([old_scores, self.linear(inputs)], dim=-1)
         return {"class": class_cross_entropy(scores, step.labels, temperature=1.0)}
 
 
@@ -82,10 +95,55 @@ def train_softmax(
         weight_decay: Decoupled weight decay.
     """
     softmax = _Softmax(inputs.shape[1], n_classes, inputs.device)
+    _train(softmax, inputs, labels, streams, epochs=epochs, learning_rate=learning_rate, weight_decay=weight_decay)
+    return softmax.linear
+
+
+def train_newcomers(
+    inputs: Float[Tensor, "n_rows input_dim"],
+    old_scores: Float[Tensor, " n_rows"],
+    labels: Tensor,
+    n_classes: int,
+    streams: Streams,
+    *,
+    epochs: int,
+    learning_rate: float,
+    weight_decay: float,
+) -> LinearClassifier:
+    """Train the columns of new classes as ``train_softmax`` does, beside old columns that stay as they are.
+
+    The loss is the cross-entropy of the softmax over old and new classes, with all old classes taken as one.
+
+    Args:
+        inputs: Samples of old and of new classes.
+        old_scores: The logarithm of the summed exponentials of each row's scores of the old classes.
+        labels: The new class of each row, counted from 1, or 0 for any old class, ``[n_rows]``.
+        n_classes: Number of new classes.
+        streams: Draws the batches.
+        epochs: How often each row is seen on average.
+        learning_rate: Adam's first step size; it falls to 0 along half a cosine.
+        weight_decay: Decoupled weight decay.
+    """
+    newcomers = _Newcomers(inputs.shape[1], n_classes, inputs.device)
+    beside = torch.cat([inputs, old_scores[:, None]], dim=1)
+    _train(newcomers, beside, labels, streams, epochs=epochs, learning_rate=learning_rate, weight_decay=weight_decay)
+    return newcomers.linear
+
+
+def _train(
+    module: _Softmax,
+    inputs: Float[Tensor, "n_rows _dim"],
+    labels: Tensor,
+    streams: Streams,
+    *,
+    epochs: int,
+    learning_rate: float,
+    weight_decay: float,
+) -> None:
     phase = Phase(
         name="classifier",
         trains=("linear",),
-        loss=softmax.loss,
+        loss=module.loss,
         learning_rate=learning_rate,
         betas=(0.9, 0.999),
         weight_decay=weight_decay,
@@ -93,6 +151,5 @@ def train_softmax(
     )
     n_steps = max(1, epochs * inputs.shape[0] // _BATCH_SIZE)
     stage = Stage(name="classifier", phases=(phase,), n_steps=n_steps, batch_size=_BATCH_SIZE)
-    no_semantics = torch.zeros(n_classes, 0, device=inputs.device)
-    Loop(softmax, Plan((stage,)), Rows(inputs, labels, no_semantics), streams).run()
-    return softmax.linear
+    no_semantics = torch.zeros(int(labels.max()) + 1, 0, device=inputs.device)
+    Loop(module, Plan((stage,)), Rows(inputs, labels, no_semantics), streams).run()
