@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -53,3 +54,48 @@ def test_an_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunFolderError, match="cannot be written to .*Choose a folder"):
         write_model(tmp_path / "file", {}, {"w": torch.zeros(1)})
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another model, as its writer leaves it."""
+    write_model(tmp_path / "other", {"model": "other"}, {"w": torch.ones(4)})
+    return tmp_path / "other"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_writer_that_was_killed_before_the_facts_leaves_the_old_model(folder, other):
+    shutil.copy(other / TENSORS_FILE, folder / "model.next.safetensors")
+    facts, tensors = read_model(folder)
+    assert facts["model"] == "skd"
+    assert tensors["w"].shape == (2, 3)
+
+
+def test_a_writer_that_was_killed_after_the_facts_leaves_the_new_model(folder, other):
+    shutil.copy(other / TENSORS_FILE, folder / "model.next.safetensors")
+    shutil.copy(other / FACTS_FILE, folder)
+    facts, tensors = read_model(folder)
+    assert facts["model"] == "other"
+    assert tensors["w"].shape == (4,)
+
+
+@pytest.mark.parametrize("killed_after_the_facts", [False, True])
+def test_the_next_writer_tidies_up(folder, other, killed_after_the_facts):
+    shutil.copy(other / TENSORS_FILE, folder / "model.next.safetensors")
+    if killed_after_the_facts:
+        shutil.copy(other / FACTS_FILE, folder)
+    with pytest.raises(ValueError, match="JSON"):
+        write_model(folder, {"model": "third", "score": float("nan")}, {"w": torch.zeros(1)})
+    assert read_model(folder)[0]["model"] == ("other" if killed_after_the_facts else "skd")
+    write_model(folder, {"model": "third"}, {"w": torch.zeros(1)})
+    assert read_model(folder)[1]["w"].shape == (1,)
+    assert names(folder) == [FACTS_FILE, TENSORS_FILE]
+
+
+def test_facts_and_tensors_of_different_models_are_refused(folder, other):
+    shutil.copy(other / TENSORS_FILE, folder)
+    with pytest.raises(RunFolderError, match="model.json and model.safetensors are of different models"):
+        read_model(folder)

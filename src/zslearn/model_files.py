@@ -1,12 +1,18 @@
-"""A trained model on disk: ``model.safetensors`` for numbers, ``model.json`` for everything else."""
+"""A trained model on disk: ``model.safetensors`` for numbers, ``model.json`` for everything else.
+
+Both files carry the mark of the tensors that belong together. A model that replaces another is complete under a
+temporary name before ``model.json`` speaks of it, so whoever reads finds the old model or the new one, also when the
+writer was killed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -18,6 +24,9 @@ FORMAT = "zslearn-model"
 VERSION = 1
 TENSORS_FILE = "model.safetensors"
 FACTS_FILE = "model.json"
+_NEXT_FILE = "model.next.safetensors"
+_N_READS = 3
+"""How often a model is read again that another process is replacing."""
 
 
 def write_model(folder: Path, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
@@ -33,8 +42,11 @@ def write_model(folder: Path, facts: Mapping[str, Any], tensors: Mapping[str, Te
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder / TENSORS_FILE, lambda path: save_file(dict(tensors), path))
-        write_json(folder / FACTS_FILE, {"format": FORMAT, "version": VERSION, **facts})
+        _finish(folder)
+        mark = _mark(tensors)
+        write_atomic(folder / _NEXT_FILE, lambda path: save_file(dict(tensors), path, metadata={"mark": mark}))
+        write_json(folder / FACTS_FILE, {"format": FORMAT, "version": VERSION, **facts, "tensors": mark})
+        _finish(folder)
     except OSError as error:
         raise RunFolderError(
             f"the model cannot be written to {folder}",
@@ -50,8 +62,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         RunFolderError: If there is no model, or it is damaged, foreign, or of another version.
     """
     try:
-        facts = read_json(folder / FACTS_FILE)
-        tensors = load_file(folder / TENSORS_FILE)
+        facts, tensors = _read(folder)
     except DataError:
         raise
     except FileNotFoundError as error:
@@ -76,3 +87,42 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             remedy="Use the version of zslearn that saved it, or save it again with this one.",
         )
     return facts, tensors
+
+
+def _read(folder: Path) -> tuple[Any, dict[str, Tensor]]:
+    """Read the facts and the tensors that belong to them."""
+    for _ in range(_N_READS):
+        facts = read_json(folder / FACTS_FILE)
+        for name in (TENSORS_FILE, _NEXT_FILE):
+            path = folder / name
+            if path.exists() and _belong_together(facts, path):
+                return facts, load_file(path)
+    if not (folder / TENSORS_FILE).exists():
+        raise FileNotFoundError(TENSORS_FILE)
+    raise ValueError(f"{FACTS_FILE} and {TENSORS_FILE} are of different models")
+
+
+def _finish(folder: Path) -> None:
+    """Give tensors that the facts speak of already their lasting name, where a writer was killed before it could."""
+    path = folder / _NEXT_FILE
+    try:
+        spoken_of = path.exists() and _belong_together(read_json(folder / FACTS_FILE), path)
+    except (OSError, ValueError, SafetensorError):
+        return
+    if spoken_of:
+        path.replace(folder / TENSORS_FILE)
+
+
+def _belong_together(facts: Any, path: Path) -> bool:
+    with safe_open(path, framework="pt") as file:
+        mark = (file.metadata() or {}).get("mark")
+    return not isinstance(facts, dict) or facts.get("tensors") == mark
+
+
+def _mark(tensors: Mapping[str, Tensor]) -> str:
+    """A digest of names, shapes and numbers."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name}{tuple(tensors[name].shape)}".encode())
+        digest.update(tensors[name].numpy().data)
+    return digest.hexdigest()
