@@ -85,9 +85,10 @@ def make_record(dataset: ZSLDataset, outcome: Outcome, data: Mapping[str, Any]) 
         "reference_curves": {
             name: _curve(measured.curve, CURVE_POINTS // 4) for name, measured in outcome.reference_measurements.items()
         },
-        "confusion": asdict(outcome.measurement.confusion),
-        "confusion_corrected": asdict(outcome.measurement.confusion_corrected),
-        "diagnostics": _diagnostics(dataset, outcome),
+        "confusion": outcome.measurement.confusion.as_dict(),
+        "confusion_corrected": outcome.measurement.confusion_corrected.as_dict(),
+        # They compare the two sides, as the curve does.
+        "diagnostics": None if outcome.measurement.curve is None else _diagnostics(dataset, outcome),
         "selection": {
             "chosen_on": _chosen_on(estimator),
             "alternatives": [dict(alternative) for alternative in estimator.alternatives_],
@@ -141,7 +142,9 @@ def _per_class(dataset: ZSLDataset, measurement: Measurement) -> dict[str, float
     }
 
 
-def _curve(curve: SeenUnseenCurve, n_points: int) -> dict[str, list[float]]:
+def _curve(curve: SeenUnseenCurve | None, n_points: int) -> dict[str, list[float]] | None:
+    if curve is None:
+        return None
     thinned = curve.thinned(n_points)
     return {"unseen": thinned.unseen.round(4).tolist(), "seen": thinned.seen.round(4).tolist()}
 

@@ -42,8 +42,8 @@ def make_sheet(dataset: ZSLDataset, outcome: Outcome, history: Iterable[Mapping[
 
     Returns:
         ``confusion`` (counts of true and answered class), ``training`` (the terms of the final training), ``map`` (real
-        and generated samples in the plane; None for models that generate nothing) and ``images`` (drawn samples as
-        PNG; None where samples are no images).
+        and generated samples in the plane; None for models that generate nothing, and without rows of unseen classes)
+        and ``images`` (drawn samples as PNG; None where there is no map or samples are no images).
     """
     test, estimator = dataset.test(), outcome.estimator
     sheet = {
@@ -53,8 +53,8 @@ def make_sheet(dataset: ZSLDataset, outcome: Outcome, history: Iterable[Mapping[
         "map": None,
         "images": None,
     }
-    if model_entry(estimator.model).family == "generative":
-        shown = np.intersect1d(test.unseen_ids, test.labels)[:_IMAGE_CLASSES]
+    shown = np.intersect1d(test.unseen_ids, test.labels)[:_IMAGE_CLASSES]
+    if len(shown) and model_entry(estimator.model).family == "generative":
         drawn = np.asarray(estimator.synthesize(estimator.classes_[shown].tolist(), _MAP_ROWS))
         names = [dataset.class_names[class_id] for class_id in shown]
         seen = dataset.features[dataset.train_rows[_some(len(dataset.train_rows), _MAP_SEEN)]]

@@ -15,6 +15,7 @@ from zslearn.evaluation.metrics import (
     confusion,
     evaluate_scores,
     harmonic_mean,
+    one_sided_metrics,
     per_class_accuracy,
     predict,
     seen_unseen_confusion,
@@ -264,3 +265,34 @@ def test_a_thinned_curve_has_nearly_the_same_area():
     whole = seen_unseen_curve(scores, labels, np.arange(7), np.arange(7, 10))
     assert len(whole.offsets) > 2500
     assert whole.thinned(200).area == pytest.approx(whole.area, abs=1e-3)
+
+
+def test_one_side_alone_is_measured_as_far_as_it_goes():
+    scores = np.array([[3.0, 1.0, 2.0, 0.0], [0.0, 3.0, 0.0, 2.5], [1.0, 0.0, 2.0, 3.0], [2.0, 0.0, 1.0, 0.5]])
+    sides = {"seen_ids": np.array([0, 1]), "unseen_ids": np.array([2, 3])}
+    seen = one_sided_metrics(scores[:2], np.array([0, 1]), **sides, offset=1.0)
+    assert seen.s == 0.5
+    assert all(np.isnan(value) for value in (seen.t1, seen.u, seen.h, seen.ausuc))
+    unseen = one_sided_metrics(scores[2:], np.array([3, 2]), **sides)
+    assert (unseen.t1, unseen.u) == (1.0, 0.5)
+    assert unseen.as_dict() == {"t1": 1.0, "u": 0.5, "s": None, "h": None, "ausuc": None}
+    nothing = one_sided_metrics(scores[:0], np.zeros(0, dtype=np.int64), **sides)
+    assert set(nothing.as_dict().values()) == {None}
+
+
+@given(cases())
+def test_one_side_agrees_with_the_curve_of_both(case):
+    whole = case.measure(offset=0.25)
+    sides = {"seen_ids": case.seen_ids, "unseen_ids": case.unseen_ids, "offset": 0.25}
+    is_seen = np.isin(case.labels, case.seen_ids)
+    seen = one_sided_metrics(case.scores[is_seen], case.labels[is_seen], **sides)
+    unseen = one_sided_metrics(case.scores[~is_seen], case.labels[~is_seen], **sides)
+    assert seen.s == pytest.approx(whole.s)
+    assert (unseen.u, unseen.t1) == pytest.approx((whole.u, whole.t1))
+
+
+def test_confusion_of_a_side_without_rows_is_unknown():
+    found = seen_unseen_confusion(
+        np.array([0, 0]), np.array([0, 2]), seen_ids=np.array([0, 1]), unseen_ids=np.array([2])
+    )
+    assert found.as_dict() == {"unseen_as_seen": None, "seen_as_unseen": 0.5}

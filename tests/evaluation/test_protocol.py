@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from zslearn.evaluation.events import holds
 from zslearn.evaluation.metrics import evaluate_scores
 from zslearn.evaluation.protocol import measure, run_protocol
 from zslearn.records import make_record, source_facts
+from zslearn.sheets import make_sheet
 
 SHORT = {"n_updates": 15, "teacher_updates": 15}
 
@@ -126,3 +128,30 @@ def test_diagnostics_are_the_same_each_time_and_change_nothing(toy_dataset, outc
     first, second = (make_record(toy_dataset, outcome, facts)["diagnostics"] for _ in range(2))
     assert first == second
     np.testing.assert_array_equal(outcome.estimator.decision_scores(toy_dataset.test().features), before)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "measured"),
+    [
+        (["test_unseen_rows"], {"s"}),
+        (["test_seen_rows"], {"t1", "u"}),
+        (["test_seen_rows", "test_unseen_rows"], set()),
+    ],
+)
+def test_what_has_no_test_rows_is_null_and_the_rest_is_the_same(toy_dataset, outcome, dropped, measured):
+    dataset = replace(toy_dataset, **{part: [] for part in dropped})
+    found = run_protocol(dataset, settings=SHORT)
+    record = make_record(dataset, found, source_facts(dataset, "toy"))
+    for key, whole in (("metrics", outcome.measurement.plain), ("metrics_corrected", outcome.measurement.corrected)):
+        figures = record[key]
+        assert {name for name, value in figures.items() if value is not None} == measured
+        assert all(figures[name] == pytest.approx(getattr(whole, name)) for name in measured)
+    assert found.estimator.rehearsal_ == outcome.estimator.rehearsal_
+    names = [event.name for event in found.events]
+    assert ("test view opened" in names) == bool(measured)
+    assert set(record["references"]) == (set(outcome.references) if measured else set())
+    assert record["curve"] is record["diagnostics"] is None
+    json.dumps(record, allow_nan=False)
+    sheet = make_sheet(dataset, found, [])
+    assert (sheet["map"] is None) == ("test_unseen_rows" in dropped)
+    json.dumps(sheet, allow_nan=False)

@@ -44,3 +44,17 @@ def test_the_sentence_compares_with_the_best_reference():
 
 def test_the_sentence_says_when_nothing_could_be_corrected():
     assert "too few seen classes to rehearse" in verdict(record(0.5, {"eszsl": 0.1}, rehearsal=False))
+
+
+def test_a_dash_stands_for_what_was_not_measured_and_the_sentence_says_why():
+    missing = record(None, {"ridge": None})
+    missing["metrics"] = missing["metrics_corrected"] = figures(None, t1=None, u=None, ausuc=None)
+    lines = result_table(missing).splitlines()
+    assert lines[3].split() == ["skd", "-", "-", "75.0", "-", "-", "-", "75.0", "-"]
+    missing["selection"]["rehearsal"] = {"corrected": {"h": 0.5}}
+    assert "no test rows of unseen classes: H could not be measured" in verdict(missing)
+    assert "its corrected H was 50.0 %" in verdict(missing)
+    missing["metrics_corrected"] = figures(None, s=None, u=None)
+    missing["selection"]["rehearsal"] = None
+    assert "no test rows of seen and none of unseen classes: nothing could be measured" in verdict(missing)
+    assert "nothing is known about how good it is" in verdict(missing)

@@ -25,7 +25,7 @@ _BLOCK_CELLS = 1 << 22
 class Metrics:
     """The five numbers by which zero-shot models are compared, each a fraction in [0, 1].
 
-    T1 and AUSUC do not depend on the offset; U, S and H do.
+    T1 and AUSUC do not depend on the offset; U, S and H do. A number is NaN where there are no rows to measure it on.
     """
 
     t1: float
@@ -39,9 +39,9 @@ class Metrics:
     ausuc: float
     """Area under the curve of seen against unseen accuracy."""
 
-    def as_dict(self) -> dict[str, float]:
-        """Return the numbers by name, as records hold them."""
-        return asdict(self)
+    def as_dict(self) -> dict[str, float | None]:
+        """Return the numbers by name, as records hold them; None where there was nothing to measure."""
+        return _numbers(asdict(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +104,16 @@ class SeenUnseenCurve:
 
 @dataclass(frozen=True)
 class SeenUnseenConfusion:
-    """How many rows leave their own side, as shares of the rows of that side, in [0, 1]."""
+    """How many rows leave their own side, as shares of the rows of that side, in [0, 1]; NaN where it has none."""
 
     unseen_as_seen: float
     """Share of the rows of unseen classes that are answered with a seen class: the label shift."""
     seen_as_unseen: float
     """Share of the rows of seen classes that are answered with an unseen class."""
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return the shares by name, as records hold them; None where there was nothing to measure."""
+        return _numbers(asdict(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +222,12 @@ def seen_unseen_curve(scores: Scores, labels: Labels, seen_ids: Ids, unseen_ids:
     """
     winners = _winners(scores, seen_ids, unseen_ids)
     is_seen = _rows_of_seen(labels, seen_ids, unseen_ids)
+    if is_seen.all() or not is_seen.any():
+        raise DataError(
+            "seen and unseen accuracy cannot both be measured",
+            expected="rows of seen and of unseen classes",
+            received=f"{int(is_seen.sum())} of seen and {int((~is_seen).sum())} of unseen classes",
+        )
     breakpoints, step = np.unique(winners.gap, return_inverse=True)
     # A right answer adds 1 / (rows of its class x classes of its side) to the mean per-class accuracy.
     n_rows = np.bincount(labels)
@@ -251,6 +261,33 @@ def evaluate_scores(scores: Scores, labels: Labels, *, seen_ids: Ids, unseen_ids
     return seen_unseen_curve(scores, labels, seen_ids, unseen_ids).metrics_at(offset)
 
 
+def one_sided_metrics(
+    scores: Scores, labels: Labels, *, seen_ids: Ids, unseen_ids: Ids, offset: float = 0.0
+) -> Metrics:
+    """Measure what can be measured where rows of seen or of unseen classes are missing, or both.
+
+    Args:
+        scores: Larger is better; a column per class id.
+        labels: The true class of every row, all on one side; there may be none.
+        seen_ids: The seen classes.
+        unseen_ids: The unseen classes.
+        offset: Subtracted from the scores of seen classes.
+
+    Returns:
+        S where there are rows of seen classes; T1 and U where there are rows of unseen ones; NaN for the rest.
+    """
+    if not len(labels):
+        return Metrics(t1=np.nan, u=np.nan, s=np.nan, h=np.nan, ausuc=np.nan)
+    present = np.unique(labels)
+    answers = predict(scores, seen_ids=seen_ids, unseen_ids=unseen_ids, offset=offset)
+    right = float(per_class_accuracy(labels, answers, present).mean())
+    if np.isin(present[0], seen_ids):
+        return Metrics(t1=np.nan, u=np.nan, s=right, h=np.nan, ausuc=np.nan)
+    among_unseen, _ = best_among(scores, unseen_ids)
+    t1 = float(per_class_accuracy(labels, among_unseen, present).mean())
+    return Metrics(t1=t1, u=right, s=np.nan, h=np.nan, ausuc=np.nan)
+
+
 def confusion(labels: Labels, predictions: Labels, n_classes: int) -> Int64[np.ndarray, "n_classes n_classes"]:
     """Count the rows of every pair of true and answered class.
 
@@ -278,14 +315,21 @@ def seen_unseen_confusion(
         unseen_ids: The unseen classes.
 
     Raises:
-        DataError: If a label is neither seen nor unseen or a side has no rows.
+        DataError: If a label is neither seen nor unseen.
     """
     is_seen = _rows_of_seen(labels, seen_ids, unseen_ids)
     answered_seen = np.isin(predictions, seen_ids)
     return SeenUnseenConfusion(
-        unseen_as_seen=float(answered_seen[~is_seen].mean()),
-        seen_as_unseen=float(1 - answered_seen[is_seen].mean()),
+        unseen_as_seen=_share(answered_seen[~is_seen]), seen_as_unseen=_share(~answered_seen[is_seen])
     )
+
+
+def _share(answers: Mask) -> float:
+    return float(answers.mean()) if answers.size else np.nan
+
+
+def _numbers(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
 def _row_blocks(scores: Scores) -> Iterator[slice]:
@@ -317,10 +361,4 @@ def _rows_of_seen(labels: Labels, seen_ids: Ids, unseen_ids: Ids) -> Mask:
     strangers = labels[~is_seen & ~np.isin(labels, unseen_ids)]
     if len(strangers):
         raise DataError("a label is neither seen nor unseen", received=f"class id {strangers[0]}")
-    if is_seen.all() or not is_seen.any():
-        raise DataError(
-            "seen and unseen accuracy cannot both be measured",
-            expected="rows of seen and of unseen classes",
-            received=f"{int(is_seen.sum())} of seen and {int((~is_seen).sum())} of unseen classes",
-        )
     return is_seen

@@ -11,13 +11,13 @@ import numpy as np
 
 from zslearn.classifiers.references import ChosenReference, run_references
 from zslearn.data.dataset import TestView, ZSLDataset
-from zslearn.errors import DataError
 from zslearn.estimator import FitProgress, GenerativeZSL
 from zslearn.evaluation.events import TEST_VIEW_OPENED, Event, EventLog, digest
 from zslearn.evaluation.metrics import (
     Metrics,
     SeenUnseenConfusion,
     SeenUnseenCurve,
+    one_sided_metrics,
     per_class_accuracy,
     predict,
     seen_unseen_confusion,
@@ -38,8 +38,8 @@ class Measurement:
     Attributes:
         plain: The five metrics without label-shift correction.
         corrected: The same with the rehearsal's offset; equal to ``plain`` where there was no rehearsal.
-        curve: Seen against unseen accuracy over all offsets.
         answers: The corrected answer to every test row, a class id.
+        curve: Seen against unseen accuracy over all offsets; None where rows of either side are missing.
         per_class: Corrected accuracy of each class among all, by class id; NaN for a class without test rows.
         confusion: Shares of rows that leave their side, uncorrected.
         confusion_corrected: The same, corrected.
@@ -47,7 +47,7 @@ class Measurement:
 
     plain: Metrics
     corrected: Metrics
-    curve: SeenUnseenCurve
+    curve: SeenUnseenCurve | None
     answers: Labels
     per_class: PerClass
     confusion: SeenUnseenConfusion
@@ -76,7 +76,7 @@ class Outcome:
 
 
 def measure(scores: Scores, test: TestView, offset: float) -> Measurement:
-    """Measure scores on a test view.
+    """Measure scores on a test view; what its rows do not allow to measure is NaN.
 
     Args:
         scores: One row per test row, one column per class id.
@@ -86,10 +86,17 @@ def measure(scores: Scores, test: TestView, offset: float) -> Measurement:
     sides = _Sides(seen_ids=test.seen_ids, unseen_ids=test.unseen_ids)
     n_classes = scores.shape[1]
     plain, corrected = predict(scores, **sides), predict(scores, **sides, offset=offset)
-    curve = seen_unseen_curve(scores, test.labels, **sides)
+    is_seen = np.isin(test.labels, test.seen_ids)
+    curve = seen_unseen_curve(scores, test.labels, **sides) if is_seen.any() and not is_seen.all() else None
+
+    def metrics_at(shift: float) -> Metrics:
+        if curve is None:
+            return one_sided_metrics(scores, test.labels, **sides, offset=shift)
+        return curve.metrics_at(shift)
+
     return Measurement(
-        plain=curve.metrics_at(0.0),
-        corrected=curve.metrics_at(offset),
+        plain=metrics_at(0.0),
+        corrected=metrics_at(offset),
         curve=curve,
         answers=corrected,
         per_class=per_class_accuracy(test.labels, corrected, np.arange(n_classes)),
@@ -112,6 +119,9 @@ def run_protocol(
 ) -> Outcome:
     """Rehearse and train the model and the closed-form references, then open the test view and measure all.
 
+    A data set without test rows, or with such of one side only, is trained on all the same: what cannot be measured
+    is NaN. Without any test row no view is opened and the references are left out.
+
     Args:
         dataset: The data set, whose split says what is unseen.
         model: A generative model of the zoo.
@@ -126,15 +136,8 @@ def run_protocol(
     Raises:
         ZslearnError: As ``GenerativeZSL.fit``.
     """
-    n_seen, n_unseen = len(dataset.test_seen_rows), len(dataset.test_unseen_rows)
-    if not n_seen or not n_unseen:
-        raise DataError(
-            "there is nothing to measure on",
-            expected="test rows of seen and of unseen classes",
-            received=f"{n_seen} of seen and {n_unseen} of unseen classes",
-            remedy="Use a split that holds out rows of both, such as --split 0.",
-        )
     view = dataset.training()
+    has_test = bool(len(dataset.test_seen_rows) + len(dataset.test_unseen_rows))
     seconds: dict[str, float] = {}
     log = EventLog()
     if searched is not None:
@@ -151,22 +154,27 @@ def run_protocol(
         log.add("rehearsed", settings=dict(chosen), offset=estimator.offset_, ausuc=list(estimator.rehearsal_.ausuc))
     log.add("trained", seed=seed, config=digest(asdict(estimator.recogniser_.config)))
 
-    chosen_references = run_references(view, estimator.folds(view)) if references else {}
+    chosen_references = run_references(view, estimator.folds(view)) if references and has_test else {}
     seconds["references"] = time.perf_counter() - fitted
-    if references:
+    if chosen_references:
         log.add(
             "references chosen", **{name: digest(reference.facts()) for name, reference in chosen_references.items()}
         )
 
     opened = time.perf_counter()
     test = dataset.test()
-    log.add(TEST_VIEW_OPENED, n_rows=len(test.labels), data=dataset.checksum)
-    measurement = measure(estimator.recogniser_.scores(test.features), test, estimator.offset_)
+    if has_test:
+        log.add(TEST_VIEW_OPENED, n_rows=len(test.labels), data=dataset.checksum)
+        scores = estimator.recogniser_.scores(test.features)
+    else:
+        scores = np.empty((0, dataset.n_classes))
+    measurement = measure(scores, test, estimator.offset_)
     reference_measurements = {
         name: measure(reference.scores(test.features), test, reference.offset or 0.0)
         for name, reference in chosen_references.items()
     }
-    log.add("measured", **measurement.plain.as_dict())
+    if has_test:
+        log.add("measured", **measurement.plain.as_dict())
     seconds["evaluation"] = time.perf_counter() - opened
     return Outcome(
         estimator=estimator,

@@ -25,7 +25,7 @@ _MAX_MAP_CLASSES = 10
 
 
 def draw_run(folder: Path, dataset: ZSLDataset, outcome: Outcome, history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Draw all pictures of a finished run into its folder.
+    """Draw all pictures of a finished run into its folder, as far as there are test rows to draw.
 
     Real unseen samples appear in them, for diagnosis only: everything is chosen and measured by now.
 
@@ -42,15 +42,15 @@ def draw_run(folder: Path, dataset: ZSLDataset, outcome: Outcome, history: Seque
     # A class without test rows has nothing real to show beside what was generated.
     unseen_ids = np.intersect1d(estimator.unseen_ids_, test.labels)
     unseen_names = estimator.classes_[unseen_ids].tolist()
-    generated = np.asarray(estimator.synthesize(unseen_names, _N_MAPPED))
-    pictures: dict[str, Callable[[], Figure]] = {
-        "training.png": lambda: training_curves(history),
-        "seen-unseen.png": lambda: seen_unseen_curves(outcome),
-        "map.png": lambda: sample_map(test, generated, unseen_ids, unseen_names),
-    }
-    if dataset.image_shape is not None:
+    pictures: dict[str, Callable[[], Figure]] = {"training.png": lambda: training_curves(history)}
+    if outcome.measurement.curve is not None:
+        pictures["seen-unseen.png"] = lambda: seen_unseen_curves(outcome)
+    if unseen_names:
+        generated = np.asarray(estimator.synthesize(unseen_names, _N_MAPPED))
+        pictures["map.png"] = lambda: sample_map(test, generated, unseen_ids, unseen_names)
         shape = dataset.image_shape
-        pictures["drawn.png"] = lambda: drawn_classes(test, generated, unseen_ids, unseen_names, shape)
+        if shape is not None:
+            pictures["drawn.png"] = lambda: drawn_classes(test, generated, unseen_ids, unseen_names, shape)
     for name, draw in pictures.items():
         save_figure(draw(), folder / name)
     return list(pictures)
@@ -192,8 +192,9 @@ def _belongs(name: str, stage: str, stages: Sequence[str]) -> bool:
 
 def _curve(axes: Axes, measured: Measurement, name: str, colour: str, width: float) -> None:
     styles = {"eszsl": ":", "ridge-cosine": "-.", "kernel-ridge-cosine": "--"}
-    curve = measured.curve
-    style = styles.get(name, "-")
+    curve, style = measured.curve, styles.get(name, "-")
+    if curve is None:
+        return
     axes.plot(100 * curve.unseen, 100 * curve.seen, style, color=colour, linewidth=width, label=name)
     plain, corrected = measured.plain, measured.corrected
     axes.plot(100 * plain.u, 100 * plain.s, "o", color=colour, markerfacecolor="white", markersize=6)
