@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from sklearn.exceptions import NotFittedError
 
 from zslearn import GenerativeZSL
 from zslearn.errors import ConfigError, DataError, RunFolderError, UnknownNameError
+from zslearn.evaluation.protocol import run_protocol
 
 SHORT = {"n_updates": 20, "teacher_updates": 20}
 
@@ -246,3 +249,25 @@ def test_names_that_are_numbers_stay_numbers(table, toy_dataset):
     assert estimator.unseen_classes_.tolist() == toy_dataset.unseen_ids.tolist()
     assert estimator.predict(view.features[:5]).dtype.kind == "i"
     assert estimator.score(view.features, view.labels) > 0.5
+
+
+def test_a_closed_form_is_rehearsed_saved_and_loaded_like_any_model(tmp_path, table):
+    features, labels, semantics = table
+    solved = GenerativeZSL("kernel-ridge-cosine", settings={"kernel": "linear", "width": 1.0}).fit(
+        features, labels, semantics=semantics
+    )
+    assert len(solved.alternatives_) == len(solved.rehearsal_.ausuc) == 9
+    assert asdict(solved.recogniser_.config) == solved.alternatives_[solved.rehearsal_.chosen]
+    solved.save(tmp_path / "m")
+    loaded = GenerativeZSL.load(tmp_path / "m")
+    assert (loaded.predict_proba(features) == solved.predict_proba(features)).all()
+    with pytest.raises(ConfigError, match="'kernel-ridge-cosine' has no generator .*Train a generative model"):
+        loaded.synthesize(solved.unseen_classes_)
+
+
+def test_a_closed_form_as_model_equals_itself_as_reference(toy_dataset):
+    outcome = run_protocol(toy_dataset, model="eszsl")
+    reference = outcome.references["eszsl"]
+    assert asdict(outcome.estimator.recogniser_.config) == asdict(reference.settings)
+    assert outcome.estimator.offset_ == pytest.approx(reference.offset, abs=1e-9)
+    assert outcome.measurement.corrected == outcome.reference_measurements["eszsl"].corrected

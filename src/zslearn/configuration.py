@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import inspect
 import itertools
 import math
@@ -15,6 +16,7 @@ import textwrap
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from zslearn.data.limits import parse_yaml
@@ -60,8 +62,13 @@ class FieldFacts:
         return word + (f" in {self.range}" if self.range else "")
 
 
-def field_facts(configuration: type) -> dict[str, FieldFacts]:
+def field_facts(configuration: type) -> Mapping[str, FieldFacts]:
     """Return the facts of every field of a configuration class, by name."""
+    return _known_facts(configuration)
+
+
+@functools.cache
+def _known_facts(configuration: type) -> Mapping[str, FieldFacts]:
     hints = typing.get_type_hints(configuration, include_extras=True)
     texts = _field_texts(configuration)
     facts = {}
@@ -71,7 +78,7 @@ def field_facts(configuration: type) -> dict[str, FieldFacts]:
             hint, *extras = typing.get_args(hint)
             value_range = next((extra for extra in extras if isinstance(extra, Range)), None)
         facts[field.name] = FieldFacts(field.name, hint, field.default, value_range, texts.get(field.name, ""))
-    return facts
+    return MappingProxyType(facts)
 
 
 def build(configuration: type[Configuration], settings: Mapping[str, Any]) -> Configuration:
@@ -90,6 +97,16 @@ def build(configuration: type[Configuration], settings: Mapping[str, Any]) -> Co
         if name not in facts:
             raise unknown_name("setting", name, facts)
     return configuration(**{name: _checked(facts[name], value) for name, value in settings.items()})
+
+
+def check(configuration: object) -> None:
+    """Check every value of a configuration that was made by hand.
+
+    Raises:
+        ConfigError: If a value has a wrong type or lies outside its field's range.
+    """
+    for name, facts in field_facts(type(configuration)).items():
+        _checked(facts, getattr(configuration, name))
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

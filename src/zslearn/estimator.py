@@ -24,7 +24,7 @@ from zslearn.errors import DataError, unknown_name
 from zslearn.evaluation.metrics import Metrics, per_class_accuracy
 from zslearn.model_files import read_model, write_model
 from zslearn.models import model_entry
-from zslearn.recogniser import Recogniser, fit_recogniser
+from zslearn.recogniser import Recogniser, fit_recogniser, restore_recogniser
 from zslearn.rehearsal import Rehearsal, Scorer, rehearse
 from zslearn.shapes import Features, Ids, Scores, Semantics
 from zslearn.training.loop import Progress
@@ -47,10 +47,10 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Generative zero-shot learning behind ``fit`` and ``predict``.
 
     Args:
-        model: Name of a generative model; ``zslearn show models`` lists them.
+        model: Name of a model of the zoo; ``zslearn show models`` lists them.
         settings: The model's settings that differ from its defaults.
         rehearse: Whether to choose among the model's alternatives, and the label-shift correction and the temperature,
-            in a rehearsal on seen classes, which costs three more trainings for each alternative. Without it the
+            in a rehearsal on seen classes, which costs three more fits for each alternative. Without it the
             first alternative is taken and nothing is corrected.
         seed: Decides every random number; same seed, same bits on the same machine and versions.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -158,7 +158,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_parts = len(folds) * len(self.alternatives_) + 1
 
         def train_fold(alternative: int, fold: int, fold_view: TrainingView) -> Scorer:
-            seed, part = derive_seed(self.seed, f"fold {fold}"), alternative * len(folds) + fold
+            seed, part = derive_seed(self.seed, f"fold {fold}"), fold * len(self.alternatives_) + alternative
             return self._train(fold_view, alternative, seed, part, n_parts, on_progress).scores
 
         self.rehearsal_ = rehearse(folds, train_fold, n_alternatives=len(self.alternatives_))
@@ -273,6 +273,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             UnknownNameError: If a class is not known.
             DataError: If no class or no sample is asked for.
+            ConfigError: If the model has no generator.
         """
         self._check_fitted()
         if n_samples < 1 or not len(classes):
@@ -372,7 +373,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "settings": asdict(self.recogniser_.config),
             "seed": self.seed,
             "rehearse": self.rehearse,
-            "feature_space": self.recogniser_.feature_space.kind,
+            "feature_space": self.recogniser_.feature_space_kind,
             "feature_dim": self.n_features_in_,
             "image_shape": self.image_shape_,
             "backbone": self.backbone_,
@@ -402,7 +403,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 seed=facts["seed"],
                 device=device,
             )
-            estimator.recogniser_ = Recogniser.restore(
+            estimator.recogniser_ = restore_recogniser(
                 facts["model"], facts["settings"], facts["feature_space"], tensors, resolve_device(device)
             )
             estimator.rehearsal_ = _restored_rehearsal(facts["rehearsal"])

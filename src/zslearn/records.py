@@ -71,7 +71,7 @@ def make_record(dataset: ZSLDataset, outcome: Outcome, data: Mapping[str, Any]) 
         "seed": estimator.seed,
         "setting": {
             "samples": "inductive",
-            "unseen_semantics_in_training": config.unseen_semantics,
+            "unseen_semantics_in_training": estimator.recogniser_.reads_unseen_semantics,
         },
         "metrics": outcome.measurement.plain.as_dict(),
         "metrics_corrected": outcome.measurement.corrected.as_dict(),
@@ -97,7 +97,7 @@ def make_record(dataset: ZSLDataset, outcome: Outcome, data: Mapping[str, Any]) 
             "events": [event.as_dict() for event in outcome.events],
         },
         "versions": versions(),
-        "hardware": hardware(str(estimator.recogniser_.task.semantics.device)),
+        "hardware": hardware(str(estimator.recogniser_.device)),
         "seconds": dict(outcome.seconds),
         "peak_memory_bytes": peak_memory_bytes(),
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zslearn.classifiers.calibration import FoldScores, choose_offset, fit_temperature
-from zslearn.data.dataset import TrainingView
+from zslearn.data.dataset import TestView, TrainingView
 from zslearn.data.splits import RehearsalFold
 from zslearn.evaluation.metrics import Metrics, evaluate_scores
 from zslearn.shapes import Features, Scores
@@ -60,10 +60,11 @@ def rehearse(
     """
     if not folds:
         return None
-    scored = [
-        [_score(fold, fit(alternative, number, fold.training)) for number, fold in enumerate(folds)]
-        for alternative in range(n_alternatives)
-    ]
+    scored: list[list[FoldScores]] = [[] for _ in range(n_alternatives)]
+    for number, fold in enumerate(folds):
+        training, test = fold.training, fold.test
+        for alternative in range(n_alternatives):
+            scored[alternative].append(_score(test, fit(alternative, number, training)))
     ausuc = tuple(_mean_metrics(fold_scores, 0.0).ausuc for fold_scores in scored)
     chosen = int(np.argmax(ausuc))
     best = scored[chosen]
@@ -81,8 +82,7 @@ def rehearse(
     )
 
 
-def _score(fold: RehearsalFold, scorer: Scorer) -> FoldScores:
-    test = fold.test
+def _score(test: TestView, scorer: Scorer) -> FoldScores:
     return FoldScores(
         scores=scorer(test.features), labels=test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids
     )

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from zslearn.classifiers.calibration import FoldScores, choose_offset
-from zslearn.classifiers.closed_form import ESZSL, KernelRidgePrototypes, RidgeCosine
-from zslearn.classifiers.references import DEFAULTS, REFERENCES, run_references
+from zslearn.classifiers.references import REFERENCES, run_references
 from zslearn.data.dataset import TrainingView
 from zslearn.data.splits import rehearsal_folds
 from zslearn.errors import ConfigError
 from zslearn.evaluation.metrics import evaluate_scores
+from zslearn.models.eszsl import ESZSL
+from zslearn.models.kernel_ridge import KernelRidgeCosine
+from zslearn.models.ridge_cosine import RidgeCosine
 
 FEATURE_DIM, SEMANTIC_DIM = 12, 6
 
@@ -128,20 +130,20 @@ def test_without_rehearsal_defaults_are_taken_and_not_corrected():
     assert folds == ()
     references = run_references(view, folds)
     for name, reference in references.items():
-        assert reference.settings == DEFAULTS[name]
+        assert reference.settings == type(reference.settings)() == REFERENCES[name][0]
         assert (reference.offset, reference.rehearsal, reference.n_candidates) == (None, (), 1)
         assert reference.scores(features).shape == (len(features), 12)
 
 
-def test_without_rehearsal_candidates_that_lack_the_default_give_their_first():
+def test_without_rehearsal_the_first_candidates_are_taken():
     view, *_ = make_problem(n_seen=8)
     candidates = {
         "eszsl": (ESZSL(feature_ridge=7.0), ESZSL(feature_ridge=8.0)),
-        "own": (KernelRidgePrototypes(),),
+        "own": (KernelRidgeCosine(),),
     }
     references = run_references(view, (), candidates=candidates)
     assert references["eszsl"].settings == ESZSL(feature_ridge=7.0)
-    assert references["own"].settings == KernelRidgePrototypes()
+    assert references["own"].settings == KernelRidgeCosine()
 
 
 def test_facts_are_plain_values(toy):

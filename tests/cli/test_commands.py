@@ -206,3 +206,33 @@ def test_an_interrupted_run_cannot_be_evaluated(command, tmp_path):
     answer = command("evaluate", tmp_path)
     assert answer.code == 2
     assert "did not finish (expected status finished; received status interrupted)" in answer.err
+
+
+def test_a_closed_form_runs_without_history_or_generator(command, tmp_path):
+    folder = tmp_path / "r"
+    answer = command("run", "--model", "eszsl", "--split", 1, "--out", folder)
+    assert answer.code == 0, answer.err
+    assert {path.name for path in folder.iterdir()} == {
+        "record.json",
+        "model.json",
+        "model.safetensors",
+        "sheet.json",
+        "seen-unseen.png",
+    }
+    record = json.loads((folder / "record.json").read_text())
+    assert record["pictures"] == ["seen-unseen.png"]
+    assert record["setting"]["unseen_semantics_in_training"] is False
+    assert set(record["references"]) >= {"eszsl", "ridge-cosine"}
+    assert json.loads(command("evaluate", folder, "--json").out)["metrics"] == record["metrics"]
+    refused = command("synthesize", folder, "--classes", "J", "-o", tmp_path / "x.npz")
+    assert refused.code == 2
+    assert "'eszsl' has no generator" in refused.err
+    assert not (tmp_path / "x.npz").exists()
+
+
+def test_models_are_listed_in_columns(command):
+    lines = command("show", "models").out.splitlines()
+    entries = json.loads(command("show", "models", "--json").out)
+    for key in ("year", "family", "source", "line"):
+        places = {line.index(str(entry[key])) for line, entry in zip(lines, entries, strict=True)}
+        assert len(places) == 1, key

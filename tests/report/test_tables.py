@@ -58,3 +58,9 @@ def test_a_dash_stands_for_what_was_not_measured_and_the_sentence_says_why():
     missing["selection"]["rehearsal"] = None
     assert "no test rows of seen and none of unseen classes: nothing could be measured" in verdict(missing)
     assert "nothing is known about how good it is" in verdict(missing)
+
+
+def test_a_reference_run_as_the_model_stands_there_once_and_is_compared_with_the_others():
+    mine = {**record(0.5, {"skd": 0.5, "ridge": 0.4}), "model": "skd"}
+    assert [line.split()[0] for line in result_table(mine).splitlines()[3:]] == ["skd", "ridge"]
+    assert "10.0 points above the best closed form, ridge" in verdict(mine)

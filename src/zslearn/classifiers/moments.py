@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float
@@ -63,6 +64,17 @@ class TrainingMoments:
 
     @classmethod
     def of(cls, view: TrainingView) -> TrainingMoments:
+        """Return the moments of a view, which are computed once and remembered as long as there is the view.
+
+        Raises:
+            DataError: If all training rows are equal.
+        """
+        if view not in _REMEMBERED:
+            _REMEMBERED[view] = cls._computed(view)
+        return _REMEMBERED[view]
+
+    @classmethod
+    def _computed(cls, view: TrainingView) -> TrainingMoments:
         """Go through the training rows, in blocks, with float64 sums."""
         class_ids, positions = np.unique(view.labels, return_inverse=True)
         n_rows, feature_dim = view.features.shape
@@ -133,6 +145,9 @@ class TrainingMoments:
         covariance *= 1 - shrinkage
         _add_to_diagonal(covariance, shrinkage * variance)
         return Whitening(mean=self.mean, factor=cholesky(covariance, lower=True, overwrite_a=True))
+
+
+_REMEMBERED: WeakKeyDictionary[TrainingView, TrainingMoments] = WeakKeyDictionary()
 
 
 def _smallest_variance(scatter: Square) -> float:

@@ -14,39 +14,25 @@ from typing import Any
 import numpy as np
 
 from zslearn.classifiers.calibration import choose_offset_on_curves
-from zslearn.classifiers.closed_form import (
-    ESZSL,
-    ClosedForm,
-    FittedClosedForm,
-    KernelRidgePrototypes,
-    Projected,
-    RidgeCosine,
-)
-from zslearn.classifiers.moments import TrainingMoments
 from zslearn.data.dataset import TestView, TrainingView
 from zslearn.data.splits import RehearsalFold
 from zslearn.errors import ConfigError
 from zslearn.evaluation.metrics import Metrics, SeenUnseenCurve, seen_unseen_curve
+from zslearn.models.closed_form import ClosedForm, FittedClosedForm, Projected
+from zslearn.models.eszsl import ESZSL
+from zslearn.models.kernel_ridge import KernelRidgeCosine, KernelRidgeGaussian
+from zslearn.models.ridge_cosine import RidgeCosine
 from zslearn.shapes import Features, Scores
 
 REFERENCES: Mapping[str, tuple[ClosedForm, ...]] = MappingProxyType(
     {
-        "eszsl": ESZSL.grid(),
-        "ridge-cosine": RidgeCosine.grid(),
-        "kernel-ridge-cosine": KernelRidgePrototypes.grid("cosine"),
-        "kernel-ridge-gaussian": KernelRidgePrototypes.grid("gaussian"),
+        "eszsl": ESZSL.candidates(),
+        "ridge-cosine": RidgeCosine.candidates(),
+        "kernel-ridge-cosine": KernelRidgeCosine.candidates(),
+        "kernel-ridge-gaussian": KernelRidgeGaussian.candidates(),
     }
 )
-"""The settings of every reference among which a rehearsal chooses."""
-DEFAULTS: Mapping[str, ClosedForm] = MappingProxyType(
-    {
-        "eszsl": ESZSL(),
-        "ridge-cosine": RidgeCosine(),
-        "kernel-ridge-cosine": KernelRidgePrototypes(scoring="cosine"),
-        "kernel-ridge-gaussian": KernelRidgePrototypes(scoring="gaussian"),
-    }
-)
-"""What is taken where no rehearsal is possible."""
+"""The settings of every reference among which a rehearsal chooses; the first are taken where none is possible."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +57,7 @@ class ChosenReference:
     def facts(self) -> dict[str, Any]:
         """Return what was chosen on what, as records hold it."""
         return {
-            "settings": asdict(self.settings),  # type: ignore[call-overload]
+            "settings": asdict(self.settings),
             "offset": self.offset,
             "n_candidates": self.n_candidates,
             "rehearsal": [metrics.as_dict() for metrics in self.rehearsal],
@@ -97,8 +83,7 @@ def run_references(
     Args:
         view: What the final references are solved on.
         folds: The rehearsals of the same view. Where there is none (fewer than 12 seen classes), the
-            first candidate of each, or its entry in `DEFAULTS` if that is among the candidates, is
-            taken and not corrected.
+            first candidate of each is taken and not corrected.
         candidates: The settings to choose from, by the reference's name.
 
     Returns:
@@ -110,12 +95,11 @@ def run_references(
     for name, settings in candidates.items():
         if not settings:
             raise ConfigError(f"the reference {name!r} has no setting to choose from")
-    choices = _rehearse(folds, candidates) if folds else _take_defaults(candidates)
-    moments = TrainingMoments.of(view)
+    choices = _rehearse(folds, candidates) if folds else _take_first(candidates)
     return {
         name: ChosenReference(
             settings=choice.settings,
-            fitted=choice.settings.fit(view, moments),
+            fitted=choice.settings.fit(view),
             offset=choice.offset,
             rehearsal=choice.rehearsal,
             n_candidates=choice.n_candidates,
@@ -124,13 +108,10 @@ def run_references(
     }
 
 
-def _take_defaults(candidates: Mapping[str, Sequence[ClosedForm]]) -> dict[str, _Choice]:
-    defaults = {
-        name: DEFAULTS[name] if DEFAULTS.get(name) in settings else settings[0] for name, settings in candidates.items()
-    }
+def _take_first(candidates: Mapping[str, Sequence[ClosedForm]]) -> dict[str, _Choice]:
     return {
-        name: _Choice(settings=settings, offset=None, rehearsal=(), n_candidates=1)
-        for name, settings in defaults.items()
+        name: _Choice(settings=settings[0], offset=None, rehearsal=(), n_candidates=1)
+        for name, settings in candidates.items()
     }
 
 
@@ -147,11 +128,9 @@ def _curves_of_fold(
 ) -> dict[str, list[SeenUnseenCurve]]:
     """Return the curve of every setting of every reference; scores are not kept."""
     training, test = fold.training, fold.test
-    moments = TrainingMoments.of(training)
     shared: dict[object, Projected] = {}
     return {
-        name: [_curve(settings.fit(training, moments), test, shared) for settings in grid]
-        for name, grid in candidates.items()
+        name: [_curve(settings.fit(training), test, shared) for settings in grid] for name, grid in candidates.items()
     }
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from zslearn.errors import unknown_name
 
 if TYPE_CHECKING:
-    from zslearn.models.base import GenerativeModel
+    from zslearn.models.base import TrainedModel
+    from zslearn.models.closed_form import ClosedForm
 
 
 @dataclass(frozen=True)
@@ -19,21 +20,22 @@ class ModelEntry:
     Attributes:
         target: ``module:Class``.
         year: When it was published.
-        family: Generative models synthesise unseen samples; closed forms are solved, not trained.
+        family: Generative models synthesise unseen samples; embeddings compare samples with semantics in a space
+            that is trained; closed forms are solved, not trained.
         source: Where it was published.
         line: What it is, in one line.
     """
 
     target: str
     year: int
-    family: Literal["generative", "closed form"]
+    family: Literal["generative", "embedding", "closed form"]
     source: str
     line: str
 
-    def load(self) -> type[GenerativeModel]:
-        """Import the model's class."""
+    def load(self) -> type[TrainedModel] | type[ClosedForm]:
+        """Import the model's class; its ``Config`` is the class of its settings."""
         module, _, name = self.target.partition(":")
-        model: type[GenerativeModel] = getattr(importlib.import_module(module), name)
+        model: type[TrainedModel] | type[ClosedForm] = getattr(importlib.import_module(module), name)
         return model
 
 
@@ -65,6 +67,34 @@ MODELS: dict[str, ModelEntry] = {
         family="generative",
         source="Xian et al., CVPR 2019",
         line="f-VAEGAN-D2, inductive: VAE and Wasserstein GAN that share decoder and generator",
+    ),
+    "eszsl": ModelEntry(
+        target="zslearn.models.eszsl:ESZSL",
+        year=2015,
+        family="closed form",
+        source="Romera-Paredes & Torr, ICML 2015",
+        line="bilinear map between features and semantics, squared error with two ridges",
+    ),
+    "ridge-cosine": ModelEntry(
+        target="zslearn.models.ridge_cosine:RidgeCosine",
+        year=1970,
+        family="closed form",
+        source="Hoerl & Kennard, Technometrics 1970",
+        line="ridge regression from features to centred semantics, scored by cosine",
+    ),
+    "kernel-ridge-cosine": ModelEntry(
+        target="zslearn.models.kernel_ridge:KernelRidgeCosine",
+        year=1998,
+        family="closed form",
+        source="Saunders et al., ICML 1998",
+        line="class means in whitened features regressed from semantics, scored by cosine",
+    ),
+    "kernel-ridge-gaussian": ModelEntry(
+        target="zslearn.models.kernel_ridge:KernelRidgeGaussian",
+        year=1998,
+        family="closed form",
+        source="Saunders et al., ICML 1998",
+        line="class means in whitened features regressed from semantics, scored by distance",
     ),
 }
 """All models, by the name that the command line takes."""

@@ -1,4 +1,4 @@
-"""What a generative model knows of its data, and what it has to offer in return."""
+"""What a trained model knows of its data, and what it has to offer in return."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from zslearn.training.streams import Streams
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerativeConfig:
-    """Settings that every generative model has."""
+class ModelConfig:
+    """Settings that every trained model has: the spaces in which it works."""
 
     feature_space: Literal["whitened", "unit", "standard", "auto"] = "whitened"
-    """Where the generator works: principal components whitened within classes; features scaled to [0, 1] (unit) or to
+    """Where the model works: principal components whitened within classes; features scaled to [0, 1] (unit) or to
     mean 0 and deviation 1 (standard); or one of the latter two by whether features are ever negative (auto)."""
     n_components: Annotated[int, Range(1)] = 512
     """Principal components that the whitened space keeps, at most."""
@@ -43,7 +43,13 @@ class GenerativeConfig:
     semantic_power: Annotated[float, Range(0, 1)] = 0.5
     """Power to which the strengths of the semantics' principal axes are raised: 1 keeps their geometry."""
     unseen_semantics: bool = True
-    """Whether training may use the semantics of unseen classes. Off, they enter at synthesis alone."""
+    """Whether training may use the semantics of unseen classes. Off, they enter afterwards alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerativeConfig(ModelConfig):
+    """Settings that every generative model has."""
+
     n_synthetic: Annotated[int, Range(1)] = 200
     """Samples synthesised for each unseen class to fit the final classifier."""
     classifier: Literal["gaussian", "softmax"] = "gaussian"
@@ -109,8 +115,8 @@ class Task:
         return torch.searchsorted(self.seen_ids, labels.contiguous())
 
 
-class GenerativeModel(nn.Module, ABC):
-    """A model that learns from seen classes to sample features of any class with semantics.
+class TrainedModel(nn.Module, ABC):
+    """A model whose networks a plan trains on seen classes.
 
     A subclass builds its networks in ``__init__`` and knows no optimiser, device, file or loop.
 
@@ -120,8 +126,8 @@ class GenerativeModel(nn.Module, ABC):
         streams: Draws the first weights.
     """
 
-    Config: ClassVar[type[GenerativeConfig]]
-    config: GenerativeConfig
+    Config: ClassVar[type[ModelConfig]]
+    config: ModelConfig
 
     @abstractmethod
     def __init__(self, task: Task, config: Any, streams: Streams) -> None:
@@ -143,6 +149,20 @@ class GenerativeModel(nn.Module, ABC):
     def plan(self) -> Plan:
         """Who is trained, by which loss, how often."""
 
+    def semantic_scores(self, features: FeatureBatch, semantics: ClassSemantics) -> ScoreBatch | None:
+        """Score samples against classes by the model's own semantic view of them, where it has one.
+
+        Each class's score must not depend on which other classes are asked for.
+        """
+        return None
+
+
+class GenerativeModel(TrainedModel):
+    """A model that learns from seen classes to sample features of any class with semantics."""
+
+    Config: ClassVar[type[GenerativeConfig]]
+    config: GenerativeConfig
+
     @abstractmethod
     def sample(self, semantics: SemanticBatch, streams: Streams) -> FeatureBatch:
         """Draw one sample per condition vector, in the feature space; gradients reach the generator."""
@@ -162,13 +182,6 @@ class GenerativeModel(nn.Module, ABC):
         """Draw one classifier input per condition vector: here, what it would read of a sample."""
         return self.represent(self.sample(semantics, streams), streams)
 
-    def semantic_scores(self, features: FeatureBatch, semantics: ClassSemantics) -> ScoreBatch | None:
-        """Score samples against classes by the model's own semantic view of them, where it has one.
-
-        Each class's score must not depend on which other classes are asked for.
-        """
-        return None
-
     def view(self, features: FeatureBatch) -> HiddenBatch:
         """Return the encoder's hidden view of samples, for classifiers on encoded features.
 
@@ -179,6 +192,14 @@ class GenerativeModel(nn.Module, ABC):
             f"{type(self).__name__} has no encoder of samples alone",
             remedy="Set classifier_input to features.",
         )
+
+
+class EmbeddingModel(TrainedModel):
+    """A model that compares samples with classes directly; it samples nothing and needs no final classifier."""
+
+    @abstractmethod
+    def semantic_scores(self, features: FeatureBatch, semantics: ClassSemantics) -> ScoreBatch:
+        """Score samples against classes; each class's score depends on its own condition vector alone."""
 
 
 def sample_classes(

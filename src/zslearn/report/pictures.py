@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
 from zslearn.data.dataset import TestView, ZSLDataset
+from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.protocol import Measurement, Outcome
 from zslearn.files import write_atomic
 from zslearn.shapes import Features, Ids
@@ -27,7 +28,8 @@ _MAX_MAP_CLASSES = 10
 def draw_run(folder: Path, dataset: ZSLDataset, outcome: Outcome, history: Sequence[Mapping[str, Any]]) -> list[str]:
     """Draw all pictures of a finished run into its folder, as far as there are test rows to draw.
 
-    Real unseen samples appear in them, for diagnosis only: everything is chosen and measured by now.
+    Real unseen samples appear in them, for diagnosis only: everything is chosen and measured by now. Without training
+    there are no curves of it, without a generator no generated samples.
 
     Args:
         folder: The run folder.
@@ -38,22 +40,31 @@ def draw_run(folder: Path, dataset: ZSLDataset, outcome: Outcome, history: Seque
     Returns:
         The names of the files.
     """
-    test, estimator = dataset.test(), outcome.estimator
-    # A class without test rows has nothing real to show beside what was generated.
-    unseen_ids = np.intersect1d(estimator.unseen_ids_, test.labels)
-    unseen_names = estimator.classes_[unseen_ids].tolist()
-    pictures: dict[str, Callable[[], Figure]] = {"training.png": lambda: training_curves(history)}
+    pictures: dict[str, Callable[[], Figure]] = {}
+    if history:
+        pictures["training.png"] = lambda: training_curves(history)
     if outcome.measurement.curve is not None:
         pictures["seen-unseen.png"] = lambda: seen_unseen_curves(outcome)
-    if unseen_names:
-        generated = np.asarray(estimator.synthesize(unseen_names, _N_MAPPED))
-        pictures["map.png"] = lambda: sample_map(test, generated, unseen_ids, unseen_names)
-        shape = dataset.image_shape
-        if shape is not None:
-            pictures["drawn.png"] = lambda: drawn_classes(test, generated, unseen_ids, unseen_names, shape)
+    if outcome.estimator.recogniser_.generates:
+        pictures |= _pictures_of_samples(dataset, outcome.estimator)
     for name, draw in pictures.items():
         save_figure(draw(), folder / name)
     return list(pictures)
+
+
+def _pictures_of_samples(dataset: ZSLDataset, estimator: GenerativeZSL) -> dict[str, Callable[[], Figure]]:
+    test = dataset.test()
+    # A class without test rows has nothing real to show beside what was generated.
+    unseen_ids = np.intersect1d(estimator.unseen_ids_, test.labels)
+    names = estimator.classes_[unseen_ids].tolist()
+    if not names:
+        return {}
+    generated = np.asarray(estimator.synthesize(names, _N_MAPPED))
+    pictures: dict[str, Callable[[], Figure]] = {"map.png": lambda: sample_map(test, generated, unseen_ids, names)}
+    shape = dataset.image_shape
+    if shape is not None:
+        pictures["drawn.png"] = lambda: drawn_classes(test, generated, unseen_ids, names, shape)
+    return pictures
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -86,9 +97,12 @@ def seen_unseen_curves(outcome: Outcome) -> Figure:
     """Draw seen against unseen accuracy over all offsets, with the plain and the corrected operating points."""
     figure = Figure(figsize=(5.6, 4.6), layout="constrained")
     axes = figure.subplots()
+    model = outcome.estimator.model
     for name, measured in outcome.reference_measurements.items():
+        if name == model:
+            continue
         _curve(axes, measured, name, _REFERENCE, width=0.9)
-    _curve(axes, outcome.measurement, outcome.estimator.model, _OURS, width=2.0)
+    _curve(axes, outcome.measurement, model, _OURS, width=2.0)
     axes.set(
         xlabel="accuracy on unseen classes (%)",
         ylabel="accuracy on seen classes (%)",

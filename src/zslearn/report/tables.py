@@ -19,7 +19,7 @@ def result_table(record: Mapping[str, Any]) -> str:
         record: A finished run's record, or a measurement of the same form.
     """
     rows = {record["model"]: (record["metrics"], record["metrics_corrected"])}
-    rows |= {name: (plain, plain["corrected"]) for name, plain in record["references"].items()}
+    rows |= {name: (plain, plain["corrected"]) for name, plain in _others(record).items()}
     best = max((h for _, corrected in rows.values() if (h := corrected["h"]) is not None), default=None)
     group = f"{'':{_NAME_WIDTH}}{'':8}{'plain':^21}{'':8}{'corrected':^21}"
     header = f"{'':{_NAME_WIDTH}}" + _cells(_COLUMNS)
@@ -38,7 +38,7 @@ def verdict(record: Mapping[str, Any]) -> str:
     ours = record["metrics_corrected"]["h"]
     if ours is None:
         return _unmeasured(record)
-    references = record["references"]
+    references = _others(record)
     name = max(references, key=lambda each: references[each]["corrected"]["h"])
     gap = 100 * (ours - references[name]["corrected"]["h"])
     side = "above" if gap > 0 else "below"
@@ -74,6 +74,11 @@ def _unmeasured(record: Mapping[str, Any]) -> str:
 
 def _percent(value: float | None) -> str:
     return _UNMEASURED if value is None else f"{100 * value:.1f}"
+
+
+def _others(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the references but for the model itself, which may be one of them."""
+    return {name: figures for name, figures in record["references"].items() if name != record["model"]}
 
 
 def _cells(values: Any) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
-from zslearn.classifiers.closed_form import ESZSL, KernelRidgePrototypes, RidgeCosine
 from zslearn.classifiers.moments import TrainingMoments
+from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
 from zslearn.errors import ConfigError, DataError
+from zslearn.models.eszsl import ESZSL
+from zslearn.models.kernel_ridge import KernelRidgeCosine, KernelRidgeGaussian
+from zslearn.models.ridge_cosine import RidgeCosine
 
 N_CLASSES, N_SEEN, SEMANTIC_DIM, FEATURE_DIM = 9, 6, 5, 7
 
@@ -105,7 +112,7 @@ def test_ridge_cosine_equals_regression_with_an_unpenalised_intercept():
     solved = np.linalg.lstsq(with_one.T @ with_one + ridge, with_one.T @ table[view.labels], rcond=None)[0]
     mapped = np.hstack([test_features, np.ones((len(test_features), 1))]) @ solved
     np.testing.assert_allclose(fitted.scores(test_features), unit(mapped) @ table.T, atol=1e-8)
-    np.testing.assert_allclose(fitted.semantic_mean, unit(view.semantics).mean(axis=0))
+    np.testing.assert_allclose(fitted.space.centre, unit(view.semantics).mean(axis=0))
 
 
 def test_moments_equal_numpy_across_blocks(monkeypatch):
@@ -180,15 +187,15 @@ def test_kernel_ridge_equals_its_definition_in_both_scorings(kernel):
     rows = whitened_by_eigenvectors(view, test_features, 0.4)
     cosines = unit(rows) @ unit(prototypes).T
     distances = np.array([[np.sum((row - p) ** 2) for p in prototypes] for row in rows])
-    for scoring, expected in (("cosine", cosines), ("gaussian", -distances / 2)):
-        model = KernelRidgePrototypes(scoring=scoring, kernel=kernel, width=1.5, ridge=0.2, shrinkage=0.4)
+    for form, expected in ((KernelRidgeCosine, cosines), (KernelRidgeGaussian, -distances / 2)):
+        model = form(kernel=kernel, width=1.5, ridge=0.2, shrinkage=0.4)
         # The median of distances and the root of the median of squares differ only between two middle values.
         np.testing.assert_allclose(model.fit(view).scores(test_features), expected, rtol=1e-6, atol=1e-7)
 
 
 def test_linear_kernel_ridge_equals_primal_ridge_regression():
     view, _ = make_problem(7)
-    fitted = KernelRidgePrototypes(kernel="linear", ridge=0.3).fit(view)
+    fitted = KernelRidgeCosine(kernel="linear", ridge=0.3).fit(view)
     seen = centred_semantics(view)[view.seen_ids]
     means = fitted.class_table[view.seen_ids]
     primal = np.linalg.solve(seen.T @ seen + 0.3 * np.eye(SEMANTIC_DIM), seen.T @ means)
@@ -198,12 +205,12 @@ def test_linear_kernel_ridge_equals_primal_ridge_regression():
 
 def test_a_seen_class_keeps_its_real_mean_whatever_the_ridge():
     view, _ = make_problem(8)
-    loose, tight = (KernelRidgePrototypes(ridge=ridge).fit(view).class_table for ridge in (1e-3, 1e3))
+    loose, tight = (KernelRidgeCosine(ridge=ridge).fit(view).class_table for ridge in (1e-3, 1e3))
     np.testing.assert_array_equal(loose[view.seen_ids], tight[view.seen_ids])
     assert np.abs(tight[view.unseen_ids]).max() < 0.1 * np.abs(loose[view.unseen_ids]).max()
 
 
-@pytest.mark.parametrize("settings", [ESZSL(), RidgeCosine(), KernelRidgePrototypes(scoring="gaussian")])
+@pytest.mark.parametrize("settings", [ESZSL(), RidgeCosine(), KernelRidgeGaussian()])
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
 def test_predictions_do_not_depend_on_the_scale_of_features_or_semantics(settings, scale):
     view, test_features = make_problem(9)
@@ -213,7 +220,7 @@ def test_predictions_do_not_depend_on_the_scale_of_features_or_semantics(setting
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("settings", [ESZSL(), RidgeCosine(), KernelRidgePrototypes()])
+@pytest.mark.parametrize("settings", [ESZSL(), RidgeCosine(), KernelRidgeCosine()])
 def test_order_of_rows_does_not_matter(settings):
     view, test_features = make_problem(10)
     order = np.random.default_rng(0).permutation(len(view.labels))
@@ -223,23 +230,50 @@ def test_order_of_rows_does_not_matter(settings):
     )
 
 
-def test_given_moments_are_used_and_shared():
+def test_moments_are_computed_once_for_a_view_and_whitening_is_shared():
     view, test_features = make_problem(12)
-    moments = TrainingMoments.of(view)
-    cosine, gaussian = (KernelRidgePrototypes(scoring=s).fit(view, moments) for s in ("cosine", "gaussian"))
+    assert TrainingMoments.of(view) is TrainingMoments.of(view)
+    cosine, gaussian = KernelRidgeCosine().fit(view), KernelRidgeGaussian().fit(view)
     assert cosine.projection is gaussian.projection
-    alone = KernelRidgePrototypes(scoring="gaussian").fit(view)
-    np.testing.assert_array_equal(alone.scores(test_features), gaussian.scores(test_features))
     np.testing.assert_array_equal(
         gaussian.score_projected(cosine.project(test_features)), gaussian.scores(test_features)
     )
+
+
+def test_moments_are_forgotten_with_their_view():
+    view, _ = make_problem(12)
+    moments = weakref.ref(TrainingMoments.of(view))
+    del view
+    gc.collect()
+    assert moments() is None
+
+
+@pytest.mark.parametrize("settings", [RidgeCosine(), KernelRidgeCosine(), KernelRidgeGaussian()])
+def test_without_unseen_semantics_the_centre_is_that_of_seen_classes(settings):
+    view, _ = make_problem(14)
+    fitted = dataclasses.replace(settings, unseen_semantics=False).fit(view)
+    space = fitted.space if isinstance(settings, RidgeCosine) else fitted.regression.space
+    np.testing.assert_allclose(space.centre, unit(view.semantics)[view.seen_ids].mean(axis=0))
+
+
+@pytest.mark.parametrize("settings", [ESZSL(), RidgeCosine(), KernelRidgeCosine(kernel="rbf"), KernelRidgeGaussian()])
+def test_a_class_added_later_has_the_row_that_it_would_have_had_from_the_start(settings):
+    view, _ = make_problem(15)
+    kept = np.r_[view.seen_ids, view.unseen_ids[:-1]]
+    order = np.argsort(kept)
+    fewer = view_of(view.features, np.searchsorted(np.sort(kept), view.labels), view.semantics[kept[order]])
+    if settings.reads_unseen_semantics:
+        settings = dataclasses.replace(settings, unseen_semantics=False)
+    fitted = settings.fit(fewer)
+    rows = fitted.rows_of(view.semantics[view.unseen_ids[-1:]])
+    np.testing.assert_allclose(rows, settings.fit(view).class_table[view.unseen_ids[-1:]], atol=1e-9)
 
 
 def test_one_row_per_class_can_still_be_whitened():
     view, test_features = make_problem(13)
     first_rows = np.array([np.flatnonzero(view.labels == c)[0] for c in view.seen_ids])
     sparse = view_of(view.features[first_rows], view.labels[first_rows], view.semantics)
-    assert np.isfinite(KernelRidgePrototypes().fit(sparse).scores(test_features)).all()
+    assert np.isfinite(KernelRidgeCosine().fit(sparse).scores(test_features)).all()
 
 
 def test_features_that_never_vary_are_refused():
@@ -250,15 +284,16 @@ def test_features_that_never_vary_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("build", "message"),
+    ("make", "message"),
     [
-        (lambda: ESZSL(feature_ridge=0.0), "feature_ridge is too small .*received 0"),
-        (lambda: ESZSL(semantic_ridge=float("nan")), "semantic_ridge is too small .*received nan"),
-        (lambda: RidgeCosine(ridge=-1.0), "ridge is too small"),
-        (lambda: KernelRidgePrototypes(shrinkage=1.5), r"shrinkage is too large .*\(0, 1\]"),
-        (lambda: KernelRidgePrototypes(width=0.0), "width is too small"),
+        (lambda: ESZSL(feature_ridge=0.0), "'feature_ridge' has a wrong value .*received 0"),
+        (lambda: ESZSL(semantic_ridge=float("nan")), "'semantic_ridge' has a wrong value .*received nan"),
+        (lambda: RidgeCosine(ridge=-1.0), "'ridge' has a wrong value"),
+        (lambda: KernelRidgeCosine(shrinkage=1.5), r"'shrinkage' has a wrong value .*\(0, 1\]"),
+        (lambda: KernelRidgeCosine(width=0.0), "'width' has a wrong value"),
+        (lambda: build(KernelRidgeCosine, {"scoring": "cos"}), "'scoring' has a wrong value .*one of cosine, gaussian"),
     ],
 )
-def test_settings_out_of_range_are_refused(build, message):
+def test_settings_out_of_range_are_refused(make, message):
     with pytest.raises(ConfigError, match=message):
-        build()
+        make()

@@ -1,41 +1,37 @@
-"""A trained recogniser: generator, spaces and final classifier, fitted to one training view."""
+"""A recogniser whose model was trained: spaces, networks and, beside a generator, a final classifier."""
 
 from __future__ import annotations
 
-import math
-import time
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zslearn.classifiers.linear import LinearClassifier, gaussian_classifier, train_newcomers, train_softmax
+from zslearn.classifiers.linear import LinearClassifier
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
 from zslearn.errors import DataError
-from zslearn.models import model_entry
-from zslearn.models.base import GenerativeConfig, GenerativeModel, Task, sample_classes
+from zslearn.models.base import GenerativeModel, ModelConfig, Task, TrainedModel, sample_classes
+from zslearn.recogniser.base import Clock, Recogniser, arrays_below
+from zslearn.recogniser.classifier import class_moments, fit_classifier, fit_newcomers
 from zslearn.shapes import Features, Ids, Scores, Semantics
 from zslearn.spaces import FeatureSpace, SemanticSpace
 from zslearn.training.allocator import keep_freed_memory
 from zslearn.training.loop import Loop, Progress, Rows
 from zslearn.training.streams import Streams
 
-_SCORED_AT_ONCE = 8192
 _PLACES_AT_ONCE = 32
 """How many places the tables grow by when classes are added."""
-_MOST_OLD_SAMPLES = 20_000
-"""How many samples of the classes that are there already a newcomer's column is fitted against, about."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Recogniser:
-    """Scores samples against classes, and synthesises samples of any class with semantics.
+class TrainedRecogniser(Recogniser):
+    """Scores samples against classes; with a generator it also synthesises samples of any class with semantics.
 
     What is known of a class lies at its *place* in two tables. The classes of the fit fill one block of places, those
     that are added later fill further blocks of a fixed size. A block is always scored as a whole, its empty places
@@ -46,9 +42,9 @@ class Recogniser:
         feature_space: Where the model works.
         semantic_space: Turns raw semantics into conditions.
         task: What the training knew.
-        model: The trained generative model.
+        model: The trained model.
         conditions: The condition vector at every place, ``[n_places, condition_dim]``.
-        classifier: The final classifier, a column per place.
+        classifier: The final classifier, a column per place; None where the model answers alone.
         places: The place of every class id, ``[n_classes]``.
         n_fitted: The number of places that the fit filled.
         seconds: How long each stage of the fit took.
@@ -58,69 +54,53 @@ class Recogniser:
     feature_space: FeatureSpace
     semantic_space: SemanticSpace
     task: Task
-    model: GenerativeModel
+    model: TrainedModel
     conditions: Tensor
-    classifier: LinearClassifier
+    classifier: LinearClassifier | None
     places: Tensor
     n_fitted: int
     seconds: dict[str, float]
 
     @property
-    def config(self) -> GenerativeConfig:
+    def config(self) -> ModelConfig:
         """The model's settings."""
         return self.model.config
 
-    def scores(self, features: Features) -> Scores:
-        """Return one score per row and class id, in float64; larger is better.
+    @property
+    def feature_space_kind(self) -> str:
+        """The kind of space in which the model works."""
+        return self.feature_space.kind
 
-        It is the final classifier's score plus that of the model's own semantic view, where it has one.
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.task.semantics.device
 
-        Args:
-            features: Raw features, ``[n_rows, feature_dim]``; read in blocks.
-        """
-        scores = np.empty((len(features), len(self.places)))
-        with torch.no_grad():
-            for start in range(0, len(features), _SCORED_AT_ONCE):
-                rows = slice(start, start + _SCORED_AT_ONCE)
-                mapped = self._to_space(features[rows])
-                scores[rows] = self._mapped_scores(mapped)[:, self.places].cpu().numpy()
-        return scores
+    @property
+    def reads_unseen_semantics(self) -> bool:
+        """Whether training was allowed to read the semantics of unseen classes."""
+        return self.config.unseen_semantics
 
-    def _mapped_scores(self, mapped: Tensor) -> Tensor:
-        """Score rows in the feature space at every place, a block of places at a time."""
-        inputs = self.model.represent(mapped)
-        scored = []
-        for block in self._blocks():
-            scores = self.classifier.columns(block)(inputs)
-            semantic = self.model.semantic_scores(mapped, self.conditions[block])
-            scored.append(scores if semantic is None else scores + semantic)
-        return torch.cat(scored, dim=1)
+    @property
+    def generates(self) -> bool:
+        """Whether there is a generator."""
+        return isinstance(self.model, GenerativeModel)
 
     def _blocks(self) -> Iterator[slice]:
         yield slice(0, self.n_fitted)
         for start in range(self.n_fitted, len(self.conditions), _PLACES_AT_ONCE):
             yield slice(start, start + _PLACES_AT_ONCE)
 
-    def with_classes(self, semantics: Semantics, seeds: Sequence[int]) -> Recogniser:
-        """Return a recogniser that knows more classes, without training the generator.
+    def with_classes(self, semantics: Semantics, seeds: Sequence[int]) -> TrainedRecogniser:
+        """Return a recogniser that knows more classes, without training the model.
 
-        The old classes keep their ids, the new ones get the next; no score of an old class changes a bit. A Gaussian
-        classifier takes the mean of the samples synthesised of a new class. A softmax classifier gets a new column,
-        trained with the settings of the fit to tell these samples from those that the generator draws of the classes
-        that are there already, whose columns stand as they are.
+        The old classes keep their ids, the new ones get the next; no score of an old class changes a bit.
 
         Args:
             semantics: Raw semantics, one row per new class.
-            seeds: Draws the samples of each of them.
+            seeds: Draws the samples of each of them that a final classifier is fitted to.
         """
         conditions = _tensor(self.semantic_space.transform(semantics), self.conditions.device)
-        synthetic = torch.cat(
-            [
-                sample_classes(self.model.sample_inputs, row[None], self.config.n_synthetic, Streams(seed, row.device))
-                for row, seed in zip(conditions, seeds, strict=True)
-            ]
-        )
-        columns = self._newcomers(synthetic, seeds[0])
         used = set(self.places.tolist())
         grown = len(self.conditions)
         while grown - len(used) < len(conditions):
@@ -134,17 +114,22 @@ class Recogniser:
             table[new_places] = new
             return table
 
+        classifier = None
+        if self.classifier is not None and isinstance(self.model, GenerativeModel):
+            known, known_conditions = self.classifier.columns(self.places), self.conditions[self.places]
+            columns = fit_newcomers(self.model, known, known_conditions, conditions, seeds)
+            classifier = LinearClassifier(
+                placed(self.classifier.weight.detach(), columns.weight.detach()),
+                placed(self.classifier.bias.detach(), columns.bias.detach()),
+            )
         return replace(
             self,
             conditions=placed(self.conditions, conditions),
-            classifier=LinearClassifier(
-                placed(self.classifier.weight.detach(), columns.weight.detach()),
-                placed(self.classifier.bias.detach(), columns.bias.detach()),
-            ),
+            classifier=classifier,
             places=torch.cat([self.places, new_places]),
         )
 
-    def without_classes(self, class_ids: Ids) -> Recogniser:
+    def without_classes(self, class_ids: Ids) -> TrainedRecogniser:
         """Return a recogniser that has forgotten some classes; the other ids close up and keep their scores' bits."""
         kept = np.setdiff1d(np.arange(len(self.places)), class_ids)
         places = self.places[_ids(kept, self.places.device)]
@@ -154,41 +139,11 @@ class Recogniser:
             table[places] = old[places]
             return table
 
-        return replace(
-            self,
-            conditions=emptied(self.conditions),
-            classifier=LinearClassifier(
-                emptied(self.classifier.weight.detach()), emptied(self.classifier.bias.detach())
-            ),
-            places=places,
-        )
-
-    def _newcomers(self, synthetic: Float[Tensor, "n_new n_samples input_dim"], seed: int) -> LinearClassifier:
-        """Fit the columns of new classes beside those that are there."""
-        config = self.config
-        if config.classifier == "gaussian":
-            return gaussian_classifier(synthetic.mean(dim=1), config.gaussian_variance)
-        streams = Streams(seed, synthetic.device)
-        n_each = max(1, min(config.n_synthetic, _MOST_OLD_SAMPLES // len(self.places)))
-        inputs = synthetic.flatten(0, 1)
-        old = sample_classes(self.model.sample_inputs, self.conditions[self.places], n_each, streams).flatten(0, 1)
-        with torch.no_grad():
-            columns = self.classifier.columns(self.places)
-            old_scores = torch.cat([columns(old), columns(inputs)]).logsumexp(dim=1)
-        # Fewer samples of the old classes than of the new ones would make the new ones look too likely.
-        old_scores -= math.log(config.n_synthetic / n_each)
-        n_new = len(synthetic)
-        n_rows = torch.tensor([len(old), *[config.n_synthetic] * n_new], device=synthetic.device)
-        return train_newcomers(
-            torch.cat([old, inputs]),
-            old_scores,
-            torch.arange(1 + n_new, device=synthetic.device).repeat_interleave(n_rows),
-            n_new,
-            streams,
-            epochs=config.classifier_epochs,
-            learning_rate=config.classifier_learning_rate,
-            weight_decay=config.classifier_weight_decay,
-        )
+        classifier = None
+        if self.classifier is not None:
+            weight, bias = (emptied(part.detach()) for part in (self.classifier.weight, self.classifier.bias))
+            classifier = LinearClassifier(weight, bias)
+        return replace(self, conditions=emptied(self.conditions), classifier=classifier, places=places)
 
     def synthesize(self, semantics: Semantics, n_samples: int, seed: int) -> NDArray[np.float32]:
         """Draw samples of classes, as raw features.
@@ -200,14 +155,19 @@ class Recogniser:
 
         Returns:
             ``[n_classes, n_samples, feature_dim]``.
+
+        Raises:
+            ConfigError: If the model has no generator.
         """
-        device = self.task.semantics.device
-        conditions = _tensor(self.semantic_space.transform(semantics), device)
-        drawn = sample_classes(self.model.sample, conditions, n_samples, Streams(seed, device))
+        if not isinstance(self.model, GenerativeModel):
+            return super().synthesize(semantics, n_samples, seed)
+        conditions = _tensor(self.semantic_space.transform(semantics), self.device)
+        drawn = sample_classes(self.model.sample, conditions, n_samples, Streams(seed, self.device))
         return self.feature_space.inverse(drawn.cpu().numpy())
 
     def arrays(self) -> dict[str, Tensor]:
         """Return all that ``restore`` needs besides the settings, as named tensors on the host."""
+        classifier = {} if self.classifier is None else self.classifier.state_dict()
         named = {
             **{
                 f"feature_space.{name}": torch.from_numpy(array)
@@ -221,7 +181,7 @@ class Recogniser:
             "n_fitted": torch.tensor(self.n_fitted),
             **{f"task.{name}": getattr(self.task, name) for name in _TASK_TENSORS},
             **{f"model.{name}": tensor for name, tensor in self.model.state_dict().items()},
-            **{f"classifier.{name}": tensor for name, tensor in self.classifier.state_dict().items()},
+            **{f"classifier.{name}": tensor for name, tensor in classifier.items()},
         }
         return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
 
@@ -229,23 +189,23 @@ class Recogniser:
     def restore(
         cls,
         model_name: str,
+        model_class: type[TrainedModel],
         settings: Mapping[str, Any],
-        kind: str,
+        kind: str | None,
         arrays: Mapping[str, Tensor],
         device: torch.device,
-    ) -> Recogniser:
+    ) -> TrainedRecogniser:
         """Rebuild a recogniser from what ``arrays`` returned.
 
         Raises:
             DataError: If a tensor is missing or has a wrong shape.
         """
-        model_class = model_entry(model_name).load()
         try:
             on_device = {name: arrays[f"task.{name}"].to(device) for name in _TASK_TENSORS}
             task = Task(kind=kind, **on_device)  # type: ignore[arg-type]
             model = model_class(task, build(model_class.Config, settings), Streams(0, device))
-            model.load_state_dict(_below("model.", arrays))
-            classifier = LinearClassifier(*(_own(arrays[f"classifier.{name}"], device) for name in ("weight", "bias")))
+            model.load_state_dict(arrays_below("model.", arrays))
+            linear = {name: _own(tensor, device) for name, tensor in arrays_below("classifier.", arrays).items()}
             return cls(
                 model_name=model_name,
                 feature_space=FeatureSpace(
@@ -263,7 +223,7 @@ class Recogniser:
                 task=task,
                 model=model.eval(),
                 conditions=_own(arrays["conditions"], device),
-                classifier=classifier,
+                classifier=LinearClassifier(**linear) if linear else None,
                 places=arrays["places"].to(device),
                 n_fitted=int(arrays["n_fitted"]),
                 seconds={},
@@ -275,42 +235,53 @@ class Recogniser:
                 remedy="Save the model again with this version of zslearn.",
             ) from error
 
-    def _to_space(self, features: Features) -> Tensor:
-        return _tensor(self.feature_space.transform(features), self.task.semantics.device)
+    def _score_block(self, features: Features) -> Scores:
+        with torch.no_grad():
+            mapped = _tensor(self.feature_space.transform(features), self.device)
+            scores = torch.cat([self._place_scores(mapped, places) for places in self._blocks()], dim=1)
+        return scores[:, self.places].cpu().numpy()
+
+    def _place_scores(self, mapped: Tensor, places: slice) -> Tensor:
+        """Add the final classifier's scores to those of the model's own semantic view; one of them may be missing."""
+        verdicts = [self.model.semantic_scores(mapped, self.conditions[places])]
+        if self.classifier is not None and isinstance(self.model, GenerativeModel):
+            verdicts.append(self.classifier.columns(places)(self.model.represent(mapped)))
+        return functools.reduce(torch.add, [verdict for verdict in verdicts if verdict is not None])
 
 
 _FEATURE_SPACE_ARRAYS = ("centre", "scale", "projection", "expansion")
 _TASK_TENSORS = ("semantics", "seen_ids", "unseen_ids", "seen_means", "seen_variances")
 
 
-def fit_recogniser(
+def train_recogniser(
     view: TrainingView,
     model_name: str,
+    model_class: type[TrainedModel],
     settings: Mapping[str, Any],
     *,
     seed: int,
     device: torch.device,
     on_progress: Callable[[Progress], None] | None = None,
-) -> Recogniser:
-    """Train a generative model, synthesise unseen samples, and train the final classifier.
+) -> TrainedRecogniser:
+    """Train a model; a generative one then synthesises unseen samples, on which the final classifier is fitted.
 
     Args:
         view: All that training may see.
-        model_name: A generative model of the zoo.
+        model_name: The model's name in the zoo.
+        model_class: The model.
         settings: Its settings that differ from the defaults.
         seed: Decides every random number.
         device: Where to train.
         on_progress: Told how training goes.
 
     Raises:
-        UnknownNameError: If there is no such model or setting.
+        UnknownNameError: If there is no such setting.
         ConfigError: If a setting has a wrong value.
         TrainingError: If training diverges.
     """
     keep_freed_memory()
-    model_class = model_entry(model_name).load()
     config = build(model_class.Config, settings)
-    clock = _Clock()
+    clock = Clock()
 
     feature_space = FeatureSpace.fit(
         view.features,
@@ -336,13 +307,15 @@ def fit_recogniser(
     model.eval()
     clock.lap("training")
 
-    unseen_ids = _ids(view.unseen_ids, device)
-    synthetic = sample_classes(model.sample_inputs, conditions[unseen_ids], config.n_synthetic, streams)
-    clock.lap("synthesis")
-
-    classifier = _fit_classifier(model, config, features, labels, synthetic, view, streams)
-    clock.lap("classifier")
-    return Recogniser(
+    classifier = None
+    if isinstance(model, GenerativeModel):
+        synthetic = sample_classes(
+            model.sample_inputs, conditions[_ids(view.unseen_ids, device)], model.config.n_synthetic, streams
+        )
+        clock.lap("synthesis")
+        classifier = fit_classifier(model, features, labels, synthetic, _ids(view.unseen_ids, device), streams)
+        clock.lap("classifier")
+    return TrainedRecogniser(
         model_name=model_name,
         feature_space=feature_space,
         semantic_space=semantic_space,
@@ -356,49 +329,6 @@ def fit_recogniser(
     )
 
 
-def _fit_classifier(
-    model: GenerativeModel,
-    config: GenerativeConfig,
-    features: Tensor,
-    labels: Tensor,
-    synthetic: Float[Tensor, "n_unseen n_samples input_dim"],
-    view: TrainingView,
-    streams: Streams,
-) -> LinearClassifier:
-    """Fit the final classifier to what it reads of real seen and of synthetic unseen samples."""
-    device, n_classes = features.device, len(view.semantics)
-    seen_ids, unseen_ids = _ids(view.seen_ids, device), _ids(view.unseen_ids, device)
-    with torch.no_grad():
-        real = model.represent(features, streams)
-    if config.classifier == "gaussian":
-        means = torch.empty(n_classes, real.shape[1], device=device)
-        means[seen_ids] = _class_moments(real, labels, seen_ids)[0]
-        means[unseen_ids] = synthetic.mean(dim=1)
-        return gaussian_classifier(means, config.gaussian_variance)
-    return train_softmax(
-        torch.cat([real, synthetic.flatten(0, 1)]),
-        torch.cat([labels, unseen_ids.repeat_interleave(config.n_synthetic)]),
-        n_classes,
-        streams,
-        epochs=config.classifier_epochs,
-        learning_rate=config.classifier_learning_rate,
-        weight_decay=config.classifier_weight_decay,
-    )
-
-
-class _Clock:
-    """Names the time since the last lap."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name] = now - self._last
-        self._last = now
-
-
 def _task(
     feature_space: FeatureSpace,
     conditions: Tensor,
@@ -408,7 +338,7 @@ def _task(
     labels: Tensor,
 ) -> Task:
     device = features.device
-    means, variances = _class_moments(features, labels, _ids(view.seen_ids, device))
+    means, variances = class_moments(features, labels, _ids(view.seen_ids, device))
     unseen_known = np.intersect1d(view.unseen_ids, known_ids)
     return Task(
         kind=feature_space.kind,
@@ -420,19 +350,9 @@ def _task(
     )
 
 
-def _class_moments(rows: Tensor, labels: Tensor, class_ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each class's rows, per dimension."""
-    moments = [torch.var_mean(rows[labels == class_id], dim=0, correction=0) for class_id in class_ids]
-    return torch.stack([mean for _, mean in moments]), torch.stack([variance for variance, _ in moments])
-
-
 def _own(tensor: Tensor, device: torch.device) -> Tensor:
     """Copy what was read from a file: there it may lie at an address that makes sums come out another way."""
     return tensor.to(device, copy=True)
-
-
-def _below(prefix: str, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in arrays.items() if name.startswith(prefix)}
 
 
 def _tensor(array: NDArray[Any], device: torch.device) -> Tensor:

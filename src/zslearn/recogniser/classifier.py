@@ -1,0 +1,108 @@
+"""The final classifier of a generative model, fitted to real samples of seen and synthetic ones of unseen classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zslearn.classifiers.linear import LinearClassifier, gaussian_classifier, train_newcomers, train_softmax
+from zslearn.models.base import GenerativeModel, sample_classes
+from zslearn.training.streams import Streams
+
+_MOST_OLD_SAMPLES = 20_000
+"""How many samples of the classes that are there already a newcomer's column is fitted against, about."""
+
+
+def fit_classifier(
+    model: GenerativeModel,
+    features: Tensor,
+    labels: Tensor,
+    synthetic: Float[Tensor, "n_unseen n_samples input_dim"],
+    unseen_ids: Tensor,
+    streams: Streams,
+) -> LinearClassifier:
+    """Fit the classifier to what it reads of real seen and of synthetic unseen samples.
+
+    Args:
+        model: The trained model, whose settings tell the classifier.
+        features: Real samples in the feature space.
+        labels: Their class ids.
+        synthetic: What the classifier reads of synthetic samples.
+        unseen_ids: Their class ids.
+        streams: Draws the batches.
+    """
+    config, seen_ids = model.config, labels.unique()
+    n_classes = len(seen_ids) + len(unseen_ids)
+    with torch.no_grad():
+        real = model.represent(features, streams)
+    if config.classifier == "gaussian":
+        means = torch.empty(n_classes, real.shape[1], device=features.device)
+        means[seen_ids] = class_moments(real, labels, seen_ids)[0]
+        means[unseen_ids] = synthetic.mean(dim=1)
+        return gaussian_classifier(means, config.gaussian_variance)
+    return train_softmax(
+        torch.cat([real, synthetic.flatten(0, 1)]),
+        torch.cat([labels, unseen_ids.repeat_interleave(config.n_synthetic)]),
+        n_classes,
+        streams,
+        epochs=config.classifier_epochs,
+        learning_rate=config.classifier_learning_rate,
+        weight_decay=config.classifier_weight_decay,
+    )
+
+
+def fit_newcomers(
+    model: GenerativeModel, known: LinearClassifier, known_conditions: Tensor, conditions: Tensor, seeds: Sequence[int]
+) -> LinearClassifier:
+    """Fit the columns of new classes beside those that are there, which stand as they are.
+
+    A Gaussian classifier takes the mean of the samples synthesised of a new class. A softmax classifier gets a new
+    column, trained with the settings of the fit to tell these samples from those that the generator draws of the
+    classes that are there already.
+
+    Args:
+        model: The trained model.
+        known: The columns that are there.
+        known_conditions: The condition vectors of their classes.
+        conditions: The condition vectors of the new classes.
+        seeds: Draws the samples of each of them.
+    """
+    config = model.config
+    synthetic = torch.cat(
+        [
+            sample_classes(model.sample_inputs, row[None], config.n_synthetic, Streams(seed, row.device))
+            for row, seed in zip(conditions, seeds, strict=True)
+        ]
+    )
+    if config.classifier == "gaussian":
+        return gaussian_classifier(synthetic.mean(dim=1), config.gaussian_variance)
+    streams = Streams(seeds[0], synthetic.device)
+    n_each = max(1, min(config.n_synthetic, _MOST_OLD_SAMPLES // len(known_conditions)))
+    inputs = synthetic.flatten(0, 1)
+    old = sample_classes(model.sample_inputs, known_conditions, n_each, streams).flatten(0, 1)
+    with torch.no_grad():
+        old_scores = torch.cat([known(old), known(inputs)]).logsumexp(dim=1)
+    # Fewer samples of the old classes than of the new ones would make the new ones look too likely.
+    old_scores -= math.log(config.n_synthetic / n_each)
+    n_new = len(synthetic)
+    n_rows = torch.tensor([len(old), *[config.n_synthetic] * n_new], device=synthetic.device)
+    return train_newcomers(
+        torch.cat([old, inputs]),
+        old_scores,
+        torch.arange(1 + n_new, device=synthetic.device).repeat_interleave(n_rows),
+        n_new,
+        streams,
+        epochs=config.classifier_epochs,
+        learning_rate=config.classifier_learning_rate,
+        weight_decay=config.classifier_weight_decay,
+    )
+
+
+def class_moments(rows: Tensor, labels: Tensor, class_ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and variance of each class's rows, per dimension."""
+    moments = [torch.var_mean(rows[labels == class_id], dim=0, correction=0) for class_id in class_ids]
+    return torch.stack([mean for _, mean in moments]), torch.stack([variance for variance, _ in moments])
