@@ -226,6 +226,25 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         scores = self.decision_scores(X, corrected=corrected)[:, ids]
         return self._like(X, softmax(scores / temperature, axis=1))
 
+    def predict_top(
+        self, X: Any, k: int, candidates: Candidates | Sequence[Any] = "all", *, corrected: bool = True
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Name the most probable classes of every row, the best first.
+
+        Args:
+            X: Features, ``[n_rows, feature_dim]``.
+            k: How many, at least 1; all candidates where there are fewer.
+            candidates: As for ``predict``.
+            corrected: As for ``predict``.
+
+        Returns:
+            Class names and their probabilities among all candidates, both ``[n_rows, at most k]``.
+        """
+        ids = self._candidate_ids(candidates)
+        shares = np.asarray(self.predict_proba(X, candidates, corrected=corrected))
+        best = np.argsort(-shares, axis=1, kind="stable")[:, :k]
+        return self.classes_[ids[best]], np.take_along_axis(shares, best, axis=1)
+
     def decision_scores(self, X: Any, *, corrected: bool = True) -> Scores:
         """Return one logit per row and class, ``[n_rows, n_classes]``; larger is better."""
         self._check_fitted()

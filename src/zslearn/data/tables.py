@@ -31,6 +31,16 @@ def read_features(path: str | Path) -> Features:
         DataError: If the file is missing, damaged, of another kind, or holds no feature matrix.
         MissingExtraError: If it is an HDF5 .mat file and h5py is not installed.
     """
+    return check_features(open_features(path), what=f"features in {Path(path).name}")
+
+
+def open_features(path: str | Path) -> NDArray[Any]:
+    """Read a feature matrix as ``read_features`` does, without looking at its numbers.
+
+    Raises:
+        DataError: If the file is missing, damaged, of another kind, or lacks what should hold the features.
+        MissingExtraError: If it is an HDF5 .mat file and h5py is not installed.
+    """
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -47,7 +57,7 @@ def read_features(path: str | Path) -> Features:
             received="a folder" if path.is_dir() else "nothing of that name",
             remedy="Check the path.",
         )
-    return check_features(reader(path), what=f"features in {path.name}")
+    return reader(path)
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
