@@ -26,11 +26,24 @@ every = models("generative", "embedding", "closed form")
 trained = models("generative", "embedding")
 CPU = torch.device("cpu")
 SHORT = {"n_updates": 20, "teacher_updates": 20, "hidden_dim": 64, "classifier_epochs": 10}
+GAN = {
+    "n_updates": 500,
+    "learning_rate": 1e-3,
+    "critic_updates": 2,
+    "hidden_dim": 128,
+    "latent_dim": 4,
+    "semantic_centring": True,
+}
+VAEGAN = {"n_updates": 200, "learning_rate": 2e-3, "critic_updates": 1, "adversarial_weight": 1.0}
 ENOUGH = {
     "skd": {"n_updates": 300, "teacher_updates": 60},
-    "f-clswgan": {"n_updates": 1000, "learning_rate": 5e-4, "hidden_dim": 128},
+    "f-clswgan": GAN,
     "cada-vae": {"n_updates": 500, "learning_rate": 2e-3, "hidden_dim": 128, "decoder_dim": 128},
-    "f-vaegan": {"n_updates": 200, "learning_rate": 2e-3, "critic_updates": 1, "adversarial_weight": 1.0},
+    "f-vaegan": VAEGAN,
+    "lsrgan": {**GAN, "n_updates": 300},
+    "tf-vaegan": VAEGAN,
+    "ce-gzsl": {**GAN, "n_updates": 300, "batch_size": 64, "embedding_dim": 64},
+    "flow": {"n_updates": 300},
 }
 """Settings with which a model should have learned the toy data, where the defaults do not suffice."""
 

@@ -154,6 +154,10 @@ class FeatureGAN(TermsHost):
         return functional.relu(decoded) if self.task.kind == "unit" else decoded
 
 
+Decoder = Callable[[LatentBatch, SemanticBatch], FeatureBatch]
+"""Turns latents and condition vectors into samples, but for what ``finish`` does."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class VAEGANConfig(AdversarialConfig):
     """Settings that models share whose generator is also the decoder of a VAE."""
@@ -186,13 +190,16 @@ class VAEGAN(FeatureGAN):
         """The encoder's first layer on samples alone."""
         return self.encoder.visual
 
-    def critic_loss(self, step: Step) -> Terms:
-        """The Wasserstein gap between real samples and reconstructions, or samples from the prior."""
+    def critic_loss(self, step: Step, decode: Decoder | None = None) -> Terms:
+        """The Wasserstein gap between real samples and reconstructions, or samples from the prior.
+
+        Args:
+            step: The real batch.
+            decode: How latents are decoded; None for the plain way.
+        """
         with torch.no_grad():
-            if self.config.encoded_noise:
-                fake = self.finish(self.decode(self.posterior(step)[0], step.semantics))
-            else:
-                fake = self.sample(step.semantics, step.streams)
+            latent = self.posterior(step)[0] if self.config.encoded_noise else self._prior(step)
+            fake = self.finish((decode or self.decode)(latent, step.semantics))
         return critic_terms(self.critic, step, fake, self.config.penalty_weight)
 
     def posterior(self, step: Step) -> tuple[LatentBatch, PerSeed]:
@@ -202,17 +209,21 @@ class VAEGAN(FeatureGAN):
         divergence = variational.divergence_from_standard_normal(mean, log_variance)
         return mean + (0.5 * log_variance).exp() * noise, divergence
 
-    def vaegan_terms(self, step: Step) -> tuple[dict[str, Tensor], FeatureBatch]:
+    def vaegan_terms(self, step: Step, decode: Decoder | None = None) -> tuple[dict[str, Tensor], FeatureBatch]:
         """The VAE's terms, the critic's verdict, and those that the weights of SR, SP and KD call for.
+
+        Args:
+            step: The real batch.
+            decode: How latents are decoded; None for the plain way.
 
         Returns:
             The terms, and the generated samples that the critic judged.
         """
-        config = self.config
+        config, decode = self.config, decode or self.decode
         latent, divergence = self.posterior(step)
-        decoded = self.decode(latent, step.semantics)
+        decoded = decode(latent, step.semantics)
         reconstruction = self.finish(decoded)
-        fake = reconstruction if config.encoded_noise else self.sample(step.semantics, step.streams)
+        fake = reconstruction if config.encoded_noise else self.finish(decode(self._prior(step), step.semantics))
         terms = {
             "reconstruction": self._reconstruction_error(decoded, step.features),
             "kl": config.kl_weight * divergence,
@@ -224,6 +235,9 @@ class VAEGAN(FeatureGAN):
     def finish(self, decoded: FeatureBatch) -> FeatureBatch:
         """End non-negative features in a sigmoid, others linearly."""
         return torch.sigmoid(decoded) if self.task.kind == "unit" else decoded
+
+    def _prior(self, step: Step) -> LatentBatch:
+        return step.streams.normal("latent", step.labels.shape[-1], self.latent_dim)
 
     def _reconstruction_error(self, decoded: FeatureBatch, features: FeatureBatch) -> PerSeed:
         error = variational.binary_cross_entropy if self.task.kind == "unit" else variational.squared_error
