@@ -44,9 +44,10 @@ BAD_PARTS = [
     ({"features": [[1, 2], [3]] + [[1, 2]] * 4}, "features are ragged"),
     (
         {"labels": np.array([0, 0, 1, 1, 2, 3])},
-        "labels are out of range .*0 to 2; received numbers from 0 to 3",
+        "labels are out of range .*-1 to 2; received numbers from 0 to 3",
     ),
-    ({"labels": np.array([0, 0, 1, 1, 2, -1])}, "received numbers from -1 to 2"),
+    ({"labels": np.array([0, 0, 1, 1, 2, -2])}, "received numbers from -2 to 2"),
+    ({"labels": np.array([0, 0, 1, 1, 2, -1])}, "test_seen_rows hold rows without a label"),
     ({"labels": np.array([0, 0, 1, 1, 2, 1.5])}, "labels are not all whole numbers .*1.5"),
     ({"labels": np.array([0, 0, 1, 1, 2])}, "labels and features do not match .*6 rows .*5 labels"),
     ({"labels": np.zeros((6, 1))}, "labels have the wrong dimensions"),

@@ -18,7 +18,9 @@ def add_data_arguments(parser: argparse.ArgumentParser, default: str | None) -> 
         "--data", default=default, metavar="NAME|FOLDER", help=f"glyphs, a known name, or a folder (default: {shown})"
     )
     parser.add_argument("--features", metavar="FILE", help="the feature file, where the folder holds several")
-    parser.add_argument("--semantics", metavar="FILE", help="the split file (default: att_splits.mat)")
+    parser.add_argument(
+        "--semantics", metavar="FILE", help="vectors of the classes, or the split file (default: that of the folder)"
+    )
     parser.add_argument(
         "--split",
         default=None if default is None else "official",

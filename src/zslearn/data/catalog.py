@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from zslearn.data.dataset import ZSLDataset
+from zslearn.data.own import is_own_data, read_own
 from zslearn.data.splits import class_split
 from zslearn.data.xlsa17 import read_xlsa17
 from zslearn.errors import ConfigError, DataError, UnknownNameError, unknown_name
@@ -25,10 +26,13 @@ def load_data(
     """Load a data set.
 
     Args:
-        source: ``"glyphs"``, the path of a folder in the layout of Xian et al., or the name of such
-            a folder in `data_folder` (upper and lower case alike).
+        source: ``"glyphs"``, the path of a folder, or the name of a folder in `data_folder` (upper and
+            lower case alike). A folder with a class table is own data (`zslearn.data.own`); any other one is in
+            the layout of Xian et al.
         features: The feature file. None: the one file of the folder that holds features.
-        semantics: The split file to use, such as ``"sent_splits.mat"``. None: ``att_splits.mat``.
+        semantics: What describes the classes. In own data a file with a vector per class (None:
+            ``semantics.npz``, or else the attributes of the class table); otherwise the split file to use, such as
+            ``"sent_splits.mat"`` (None: ``att_splits.mat``).
         split: ``"official"``, or the number (0 or more) of a seeded class split.
 
     Raises:
@@ -75,7 +79,8 @@ def _load(source: str | Path, features: str | Path | None, semantics: str | Path
         from zslearn.data.glyphs import load_glyphs
 
         return load_glyphs()
-    return read_xlsa17(_find(name), features, semantics)
+    folder = _find(name)
+    return (read_own if is_own_data(folder) else read_xlsa17)(folder, features, semantics)
 
 
 def _find(name: str) -> Path:
@@ -98,11 +103,11 @@ def _find(name: str) -> Path:
 
 
 def _installed() -> dict[str, Path]:
-    """Return the folders in the data folder that hold a split file."""
+    """Return the folders in the data folder that hold a data set of either layout."""
     folder = data_folder()
     if not folder.is_dir():
         return {}
-    return {path.name: path for path in sorted(folder.iterdir()) if any(path.glob("*_splits.mat"))}
+    return {path.name: path for path in sorted(folder.iterdir()) if is_own_data(path) or any(path.glob("*_splits.mat"))}
 
 
 def _split_number(split: str | int) -> int | None:

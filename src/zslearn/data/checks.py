@@ -90,16 +90,16 @@ def check_semantics(semantics: ArrayLike, *, class_names: Sequence[str]) -> Sema
     return read_only(matrix)
 
 
-def check_labels(labels: ArrayLike, *, n_rows: int, n_classes: int, what: str = "labels") -> Labels:
+def check_labels(labels: ArrayLike, *, n_rows: int, n_classes: int, lowest: int = 0) -> Labels:
     """Return labels as read-only int64 class ids.
 
     Raises:
-        DataError: If there is not one whole number in 0..n_classes-1 per row.
+        DataError: If there is not one whole number in lowest..n_classes-1 per row.
     """
-    ids = check_ids(labels, bound=n_classes, what=what)
+    ids = check_ids(labels, bound=n_classes, what="labels", lowest=lowest)
     if len(ids) != n_rows:
         raise DataError(
-            f"{what} and features do not match",
+            "labels and features do not match",
             expected=f"one label for each of the {n_rows} rows of features",
             received=f"{len(ids)} labels",
             remedy="Check that both come from the same samples, and that features are not transposed.",
@@ -107,13 +107,14 @@ def check_labels(labels: ArrayLike, *, n_rows: int, n_classes: int, what: str = 
     return ids
 
 
-def check_ids(ids: ArrayLike, *, bound: int | None, what: str) -> Ids:
+def check_ids(ids: ArrayLike, *, bound: int | None, what: str, lowest: int = 0) -> Ids:
     """Return whole numbers as a read-only int64 vector.
 
     Args:
         ids: Numbers counted from 0.
         bound: They must be less than this; None: any whole number is right.
         what: What to call them in messages.
+        lowest: With a bound, they must be at least this.
 
     Raises:
         DataError: If they are not whole numbers, not a vector or out of range.
@@ -127,10 +128,10 @@ def check_ids(ids: ArrayLike, *, bound: int | None, what: str) -> Ids:
             remedy="Flatten them to one number per entry.",
         )
     whole = whole_numbers(vector, what=what)
-    if bound is not None and whole.size and (whole.min() < 0 or whole.max() >= bound):
+    if bound is not None and whole.size and (whole.min() < lowest or whole.max() >= bound):
         raise DataError(
             f"{what} are out of range",
-            expected=f"whole numbers from 0 to {bound - 1}",
+            expected=f"whole numbers from {lowest} to {bound - 1}",
             received=f"numbers from {whole.min()} to {whole.max()}",
             remedy="Count from 0 and leave no gap between what is named and what is there.",
         )

@@ -29,6 +29,9 @@ from zslearn.data.checks import (
 from zslearn.errors import DataError
 from zslearn.shapes import Features, Ids, Labels, Semantics
 
+UNLABELLED = -1
+"""The label of a row whose class nobody has told."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingView:
@@ -114,7 +117,7 @@ class ZSLDataset:
     features: Features
     """[n_rows, feature_dim] float32 (or float16), finite."""
     labels: Labels
-    """[n_rows] class ids."""
+    """[n_rows] class ids; `UNLABELLED` for rows of no part whose class is not known."""
     semantics: Semantics
     """[n_classes, semantic_dim] float64 as given, not normalised; the row is the class id."""
     class_names: tuple[str, ...]
@@ -156,6 +159,8 @@ class ZSLDataset:
             for name in ("train_rows", "test_seen_rows", "test_unseen_rows")
         }
         _check_disjoint(rows)
+        for name, part in rows.items():
+            _check_labelled(self.labels, part, name)
         _store(self, **{name: read_only(part) for name, part in rows.items()})
         check_seen_rows(self.labels[self.train_rows], self.seen_ids, self.class_names)
         self._check_test_side("test_seen_rows", self.seen_ids)
@@ -170,6 +175,11 @@ class ZSLDataset:
     def n_classes(self) -> int:
         """The number of classes, seen and unseen."""
         return len(self.class_names)
+
+    @property
+    def unlabelled_rows(self) -> Ids:
+        """Sorted numbers of the rows whose class is not known."""
+        return np.flatnonzero(self.labels == UNLABELLED)
 
     def training(self) -> TrainingView:
         """Return a copy of all that a model may see."""
@@ -240,6 +250,7 @@ class ZSLDataset:
             "n_train": len(self.train_rows),
             "n_test_seen": len(self.test_seen_rows),
             "n_test_unseen": len(self.test_unseen_rows),
+            "n_unlabelled": len(self.unlabelled_rows),
             "train_rows_per_class": [int(n_per_class.min()), int(n_per_class.max())],
             "n_groups": None if self.groups is None else len(np.unique(self.groups)),
             "seen": [self.class_names[i] for i in self.seen_ids],
@@ -269,7 +280,8 @@ def _check_shared(target: TrainingView | ZSLDataset, features: Features) -> None
     names = check_class_names(target.class_names)
     semantics = check_semantics(target.semantics, class_names=names)
     seen_ids, unseen_ids = check_partition(target.seen_ids, target.unseen_ids, n_classes=len(names))
-    labels = check_labels(target.labels, n_rows=len(features), n_classes=len(names))
+    lowest = UNLABELLED if isinstance(target, ZSLDataset) else 0
+    labels = check_labels(target.labels, n_rows=len(features), n_classes=len(names), lowest=lowest)
     groups = target.groups
     if groups is not None:
         groups = check_ids(groups, bound=None, what="groups")
@@ -316,6 +328,17 @@ def _check_disjoint(rows: dict[str, Ids]) -> None:
         received=f"{len(twice)} such rows, row {twice[0]} in {' and '.join(parts)}",
         remedy="Keep each row in one part: results on rows that were trained on mean nothing.",
     )
+
+
+def _check_labelled(labels: Labels, rows: Ids, part: str) -> None:
+    bare = rows[labels[rows] == UNLABELLED]
+    if bare.size:
+        raise DataError(
+            f"{part} hold rows without a label",
+            expected="rows whose class is known",
+            received=f"{len(bare)} such rows, the first of them row {bare[0]}",
+            remedy="Label these rows or leave them out of the part.",
+        )
 
 
 def _float32(features: Features) -> Features:

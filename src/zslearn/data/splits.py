@@ -48,7 +48,7 @@ def class_split(dataset: ZSLDataset, n: int) -> ZSLDataset:
     _check_rows_per_class(dataset, rows)
     unseen = np.isin(dataset.labels[rows], unseen_ids)
     seen_rows = rows[~unseen]
-    heldout = _held_out(
+    heldout = held_out(
         dataset.labels[seen_rows],
         None if dataset.groups is None else dataset.groups[seen_rows],
         dataset.heldout_groups,
@@ -154,7 +154,7 @@ def rehearsal_folds(view: TrainingView, *, seed: int, n_folds: int = 3) -> tuple
 def _fold(view: TrainingView, pretend_unseen: Ids, rng: np.random.Generator) -> RehearsalFold:
     unseen = np.isin(view.labels, pretend_unseen)
     seen_rows = np.flatnonzero(~unseen)
-    heldout = _held_out(
+    heldout = held_out(
         view.labels[seen_rows],
         None if view.groups is None else view.groups[seen_rows],
         view.rehearsal_groups,
@@ -168,8 +168,15 @@ def _fold(view: TrainingView, pretend_unseen: Ids, rng: np.random.Generator) -> 
     )
 
 
-def _held_out(labels: Labels, groups: Labels | None, fixed_groups: tuple[int, ...], rng: np.random.Generator) -> Mask:
-    """Choose rows to hold out; every class keeps at least one row."""
+def held_out(labels: Labels, groups: Labels | None, fixed_groups: tuple[int, ...], rng: np.random.Generator) -> Mask:
+    """Choose rows to hold out; every class keeps at least one row.
+
+    Args:
+        labels: The class of each row.
+        groups: Rows with the same number stay together; None: every row stands alone.
+        fixed_groups: The groups to hold out; empty: 20 % per class, drawn at random.
+        rng: Decides the draw.
+    """
     if groups is None:
         return _random_rows(labels, rng)
     if fixed_groups:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from zslearn.data.limits import check_array, check_file, check_unpacked
 from zslearn.data.matfile import read_mat
 from zslearn.errors import DataError, ZslearnError
 from zslearn.shapes import Features
+
+_Content = TypeVar("_Content")
 
 
 def read_features(path: str | Path) -> Features:
@@ -70,26 +72,49 @@ def _read_npy(path: Path) -> NDArray[Any]:
     return _loaded(path, load)
 
 
-def _read_npz(path: Path) -> NDArray[Any]:
-    def load() -> NDArray[Any]:
+def read_npz_arrays(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+    """Read some arrays of an ``.npz`` and no others; nothing in the file is ever executed.
+
+    Args:
+        path: The file.
+        required: Keys that must be there.
+        optional: Keys that are read where they are there.
+
+    Raises:
+        DataError: If the file is damaged, or lacks a required key.
+    """
+
+    def load() -> dict[str, NDArray[Any]]:
         stored_bytes = check_file(path)
         with zipfile.ZipFile(path) as archive:
-            members = archive.namelist()
-            if _FEATURES_MEMBER not in members:
+            there = [name.removesuffix(".npy") for name in archive.namelist()]
+            missing = [key for key in required if key not in there]
+            if missing:
                 raise DataError(
-                    f"{path.name} lacks features",
-                    expected="an array under the key features",
-                    received=listed([name.removesuffix(".npy") for name in members]) or "no array",
-                    remedy="Save it with numpy.savez(file, features=...).",
+                    f"{path.name} lacks {listed(missing)}",
+                    expected=f"an array under the key {' and '.join(required)}",
+                    received=listed(there) or "no array",
+                    remedy=f"Save it with numpy.savez(file, {', '.join(f'{key}=...' for key in required)}).",
                 )
-            what = f"features in {path.name}"
-            check_unpacked(what, archive.getinfo(_FEATURES_MEMBER).file_size, stored_bytes=stored_bytes)
-            with archive.open(_FEATURES_MEMBER) as member:
-                _check_header(member, what, stored_bytes=stored_bytes)
-            with archive.open(_FEATURES_MEMBER) as member:
-                return np.asarray(np.lib.format.read_array(member, allow_pickle=False))
+            return {
+                key: _read_member(archive, f"{key}.npy", f"{key} in {path.name}", stored_bytes)
+                for key in (*required, *optional)
+                if key in there
+            }
 
     return _loaded(path, load)
+
+
+def _read_member(archive: zipfile.ZipFile, member: str, what: str, stored_bytes: int) -> NDArray[Any]:
+    check_unpacked(what, archive.getinfo(member).file_size, stored_bytes=stored_bytes)
+    with archive.open(member) as file:
+        _check_header(file, what, stored_bytes=stored_bytes)
+    with archive.open(member) as file:
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def _read_npz(path: Path) -> NDArray[Any]:
+    return read_npz_arrays(path, ("features",))["features"]
 
 
 def _read_mat(path: Path) -> NDArray[Any]:
@@ -105,7 +130,7 @@ def _check_header(file: IO[bytes], what: str, *, stored_bytes: int) -> None:
         check_array(what, shape, dtype.itemsize, stored_bytes=stored_bytes)
 
 
-def _loaded(path: Path, load: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+def _loaded(path: Path, load: Callable[[], _Content]) -> _Content:
     try:
         return load()
     except ZslearnError:
@@ -120,7 +145,6 @@ def _loaded(path: Path, load: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         ) from error
 
 
-_FEATURES_MEMBER = "features.npy"
 _READERS: dict[str, Callable[[Path], NDArray[Any]]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,

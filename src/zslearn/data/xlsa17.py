@@ -97,7 +97,7 @@ def _split_path(folder: Path, semantics: str | Path | None) -> Path:
             f"there is no split file {path.name} in {folder}",
             expected="a file with semantics and the rows of each part",
             received=listed(there) or "no file called *_splits.mat",
-            remedy="Name one of these as the semantics." if there else "Put the data set's split file there.",
+            remedy="Name one of these as the semantics." if there else "Put it there, or classes.csv for own data.",
         )
     return path
 

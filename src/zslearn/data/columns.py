@@ -1,0 +1,188 @@
+"""Tables with named columns, from csv and parquet, read alike and with one clear error for bad ones."""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from zslearn.data.checks import listed
+from zslearn.data.limits import MAX_FILE_BYTES, check_file, check_unpacked
+from zslearn.errors import DataError, ZslearnError, require_extra
+
+TABLE_ENDINGS: Final = (".csv", ".parquet")
+_SEPARATORS = ",;\t"
+_TRUTH = {"true": "1", "yes": "1", "false": "0", "no": "0"}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table by name, each with one entry per row: numbers, or texts without outer blanks."""
+
+    path: Path
+    """Where they come from."""
+    columns: Mapping[str, NDArray[Any]]
+    """The columns in the order of the table."""
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(next(iter(self.columns.values())))
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether there is such a column."""
+        return name in self.columns
+
+    def texts(self, name: str) -> list[str]:
+        """Return a column as texts; whole numbers stay whole, nothing becomes an empty text.
+
+        Raises:
+            DataError: If there is no such column.
+        """
+        if name not in self.columns:
+            raise DataError(
+                f"{self.path.name} lacks the column {name}",
+                expected=f"a column called {name}",
+                received=listed(list(self.columns)) or "no column",
+                remedy="Name the columns in the first line, in lower case.",
+            )
+        return [_text(entry) for entry in self.columns[name].tolist()]
+
+    def is_numeric(self, name: str) -> bool:
+        """Tell whether a column is meant as numbers, or words such as yes and no: most of its entries are."""
+        texts = [text for text in self.texts(name) if text]
+        return bool(texts) and 2 * sum(map(_is_number, texts)) > len(texts)
+
+    def numbers(self, names: Sequence[str]) -> Float[np.ndarray, "n_rows n_columns"]:
+        """Return columns as a matrix of numbers; yes and true are 1, no and false are 0.
+
+        Raises:
+            DataError: If an entry is no number; the message says where.
+        """
+        return np.stack([self._numbers(name) for name in names], axis=1)
+
+    def _numbers(self, name: str) -> NDArray[np.float64]:
+        column = self.columns[name]
+        if column.dtype.kind in "fiub":
+            return column.astype(np.float64)
+        texts = [_TRUTH.get(text.lower(), text) for text in self.texts(name)]
+        try:
+            return np.array(texts, dtype=np.float64)
+        except ValueError as error:
+            row = next(row for row, text in enumerate(texts) if not _is_number(text))
+            raise DataError(
+                f"the column {name} of {self.path.name} is not all numbers",
+                expected="a number in every row",
+                received=f"{texts[row]!r} in row {row + 1}",
+                remedy="Fill in or repair this entry, or drop the column.",
+            ) from error
+
+
+def read_columns(path: Path) -> Columns:
+    """Read a table.
+
+    A csv file is UTF-8 with the names of its columns in the first line, separated by commas, semicolons or tabs.
+
+    Raises:
+        DataError: If it is missing, damaged, of another kind, without rows, or its columns have no names of their own.
+        MissingExtraError: If it is parquet and pyarrow is not installed.
+    """
+    readers = {".csv": _read_csv, ".parquet": _read_parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"{path.name} is no table",
+            expected=f"a file ending in {' or '.join(TABLE_ENDINGS)}",
+            received=f"the ending {path.suffix!r}",
+            remedy="Save it as csv in UTF-8, with the names of the columns in the first line.",
+        )
+    try:
+        names, columns = reader(path)
+    except ZslearnError:
+        raise
+    # The readers meet damaged bytes with errors of several types (Unicode, csv, arrow, OS ...).
+    except Exception as error:
+        raise DataError(
+            f"{path.name} cannot be read",
+            expected=f"a complete {path.suffix} file" + (" in UTF-8" if path.suffix.lower() == ".csv" else ""),
+            received=f"{type(error).__name__}: {error}".splitlines()[0],
+            remedy="Write it again.",
+        ) from error
+    _check_names(path, names)
+    if not columns or not len(columns[0]):
+        raise DataError(f"{path.name} has no rows", expected="a line for each row below the first line")
+    return Columns(path, dict(zip(names, columns, strict=True)))
+
+
+def clean(text: str) -> str:
+    """Return a text without outer blanks and in one Unicode form, so that equal looking names are equal."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[NDArray[Any]]]:
+    check_file(path)
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        first = file.readline()
+        file.seek(0)
+        separator = max(_SEPARATORS, key=first.count)
+        lines = csv.reader(file, delimiter=separator, strict=True)
+        names = [clean(name) for name in next(lines, [])]
+        rows = []
+        for line in lines:
+            if not line:
+                continue
+            if len(line) != len(names):
+                raise DataError(
+                    f"line {lines.line_num} of {path.name} does not fit its first line",
+                    expected=f"{len(names)} entries",
+                    received=str(len(line)),
+                    remedy='Put texts that hold the separator into quotes: "red, with a yellow eye".',
+                )
+            rows.append(line)
+    return names, [np.array(column, dtype=object) for column in zip(*rows, strict=True)]
+
+
+def _read_parquet(path: Path) -> tuple[list[str], list[NDArray[Any]]]:
+    stored_bytes = check_file(path, MAX_FILE_BYTES)
+    parquet = require_extra("pyarrow.parquet", "data")
+    with parquet.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+        check_unpacked(path.name, sum(group.total_byte_size for group in groups), stored_bytes=stored_bytes)
+        table = file.read()
+    names = [clean(str(name)) for name in table.column_names]
+    return names, [column.to_numpy() for column in table.columns]
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    twice = [name for name, n in Counter(names).items() if n > 1]
+    if twice or "" in names:
+        raise DataError(
+            f"the columns of {path.name} have no names of their own",
+            expected="a different name for each column in the first line",
+            received=f"{listed(twice)} more than once" if any(twice) else "a column without a name",
+            remedy="Name the columns in the first line.",
+        )
+
+
+def _text(entry: Any) -> str:
+    if entry is None or (isinstance(entry, float) and np.isnan(entry)):
+        return ""
+    if isinstance(entry, float) and entry.is_integer():
+        return str(int(entry))
+    return clean(str(entry))
+
+
+def _is_number(text: str) -> bool:
+    if text.lower() in _TRUTH:
+        return True
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
