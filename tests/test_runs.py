@@ -27,11 +27,11 @@ def test_a_wanted_folder_may_exist_if_it_is_empty(tmp_path):
 
 
 def test_a_folder_appears_with_the_first_report_and_says_running(tmp_path):
-    run = RunInProgress(tmp_path / "r", tmp_path / "unused", BEGUN)
-    assert not (tmp_path / "r").exists()
-    run.keep({"step": 1})
-    assert json.loads((tmp_path / "r" / RECORD_FILE).read_text()) == BEGUN
-    run.keep({"step": 2})
+    with RunInProgress(tmp_path / "r", tmp_path / "unused", BEGUN) as run:
+        assert not (tmp_path / "r").exists()
+        run.keep({"step": 1})
+        assert json.loads((tmp_path / "r" / RECORD_FILE).read_text()) == BEGUN
+        run.keep({"step": 2})
     lines = (tmp_path / "r" / HISTORY_FILE).read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2]
 
@@ -44,9 +44,9 @@ def test_a_run_that_stops_before_its_first_report_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize("status", ["interrupted", "failed"])
 def test_a_run_that_stops_later_says_how_and_is_not_taken_for_finished(tmp_path, status):
-    run = RunInProgress(tmp_path / "r", tmp_path / "unused", BEGUN)
-    run.keep({"step": 1})
-    assert "can be deleted" in run.stop(status, "a cause")
+    with RunInProgress(tmp_path / "r", tmp_path / "unused", BEGUN) as run:
+        run.keep({"step": 1})
+        assert run.stop(status, "a cause") == f"Go on with: zslearn run --resume {tmp_path / 'r'}"
     record = json.loads((tmp_path / "r" / RECORD_FILE).read_text())
     assert record == {**BEGUN, "status": status, "cause": "a cause"}
     with pytest.raises(RunFolderError, match=f"did not finish .*received status {status}"):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import scipy.io
 
 from zslearn.data.dataset import ZSLDataset
 
@@ -41,3 +44,20 @@ def toy_dataset(seed: int = 0, *, n_train: int = 25, n_test: int = 10) -> ZSLDat
         test_unseen_rows=np.flatnonzero(~is_seen & is_test),
         source="made by a seeded generator",
     )
+
+
+def write_toy_folder(folder: Path, **sizes: int) -> Path:
+    """Write the data set in the layout of Xian et al."""
+    dataset = toy_dataset(**sizes)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = {"trainval_loc": "train_rows", "test_seen_loc": "test_seen_rows", "test_unseen_loc": "test_unseen_rows"}
+    scipy.io.savemat(
+        folder / "att_splits.mat",
+        {
+            "att": dataset.semantics.T,
+            "allclasses_names": np.array([[name] for name in dataset.class_names], dtype=object),
+            **{name: getattr(dataset, part)[:, None] + 1 for name, part in rows.items()},
+        },
+    )
+    scipy.io.savemat(folder / "res101.mat", {"features": dataset.features.T, "labels": dataset.labels[:, None] + 1})
+    return folder

@@ -27,6 +27,7 @@ from zslearn.models import model_entry
 from zslearn.recogniser import Recogniser, fit_recogniser, restore_recogniser
 from zslearn.rehearsal import Rehearsal, Scorer, rehearse
 from zslearn.shapes import Features, Ids, Scores, Semantics
+from zslearn.training.checkpoint import Checkpoints
 from zslearn.training.loop import Progress
 from zslearn.training.streams import derive_seed
 
@@ -125,17 +126,23 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._learn_classes(names, view.seen_ids, view.semantics)
         return self
 
-    def fit_view(self, view: TrainingView, on_progress: Callable[[FitProgress], None] | None = None) -> GenerativeZSL:
+    def fit_view(
+        self,
+        view: TrainingView,
+        on_progress: Callable[[FitProgress], None] | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> GenerativeZSL:
         """Learn from a checked training view.
 
         Args:
             view: All that training may see.
             on_progress: Told how training goes.
+            checkpoints: Keeps the state of the fit, and gives back what an earlier, stopped one had reached.
         """
-        self.rehearse_view(view, on_progress)
+        self.rehearse_view(view, on_progress, checkpoints)
         chosen = 0 if self.rehearsal_ is None else self.rehearsal_.chosen
         n_rehearsed = len(self.folds(view)) * len(self.alternatives_)
-        self.recogniser_ = self._train(view, chosen, self.seed, n_rehearsed, n_rehearsed + 1, on_progress)
+        self.recogniser_ = self._train(view, chosen, self.seed, n_rehearsed, n_rehearsed + 1, on_progress, checkpoints)
         self._learn_classes(view.class_names, view.seen_ids, view.semantics)
         self.image_shape_ = view.image_shape
         self.backbone_, self.text_encoder_ = view.backbone, view.text_encoder
@@ -143,13 +150,17 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def rehearse_view(
-        self, view: TrainingView, on_progress: Callable[[FitProgress], None] | None = None
+        self,
+        view: TrainingView,
+        on_progress: Callable[[FitProgress], None] | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> Rehearsal | None:
         """Make the choices of a fit without its final training.
 
         Args:
             view: All that training may see.
             on_progress: Told how training goes.
+            checkpoints: As in ``fit_view``.
 
         Returns:
             The choices; None without rehearsal.
@@ -159,7 +170,14 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         def train_fold(alternative: int, fold: int, fold_view: TrainingView) -> Scorer:
             seed, part = derive_seed(self.seed, f"fold {fold}"), fold * len(self.alternatives_) + alternative
-            return self._train(fold_view, alternative, seed, part, n_parts, on_progress).scores
+
+            def scores(features: Features) -> Scores:
+                trained = self._train(fold_view, alternative, seed, part, n_parts, on_progress, checkpoints)
+                return trained.scores(features)
+
+            if checkpoints is None:
+                return scores
+            return lambda features: checkpoints.scores(part, lambda: scores(features))
 
         self.rehearsal_ = rehearse(folds, train_fold, n_alternatives=len(self.alternatives_))
         return self.rehearsal_
@@ -172,13 +190,15 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         part: int,
         n_parts: int,
         on_progress: Callable[[FitProgress], None] | None,
+        checkpoints: Checkpoints | None,
     ) -> Recogniser:
         def report(progress: Progress) -> None:
             if on_progress is not None:
                 on_progress(FitProgress(part, n_parts, progress))
 
         settings, device = self.alternatives_[alternative], resolve_device(self.device)
-        return fit_recogniser(view, self.model, settings, seed=seed, device=device, on_progress=report)
+        keeper = None if checkpoints is None else checkpoints.keeper(part)
+        return fit_recogniser(view, self.model, settings, seed=seed, device=device, on_progress=report, keeper=keeper)
 
     def _alternatives(self, view: TrainingView) -> tuple[Mapping[str, Any], ...]:
         """The different settings to choose among, the user's own standing in each."""

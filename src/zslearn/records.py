@@ -117,6 +117,7 @@ def hardware(device: str) -> Mapping[str, Any]:
     return {
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "precision": "float32",
     }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from zslearn.data.limits import read_json
 from zslearn.errors import DataError, RunFolderError
-from zslearn.files import write_json
+from zslearn.files import remove_unfinished, write_bytes, write_json
+from zslearn.locks import LOCK_FILE, FolderLock
 
 RECORD_FILE = "record.json"
 HISTORY_FILE = "history.jsonl"
@@ -45,14 +49,17 @@ def check_run_folder(wanted: Path | None) -> None:
     Raises:
         RunFolderError: If it is in the way.
     """
-    if wanted is not None and wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
+    if wanted is None or not wanted.exists():
+        return
+    # A run that was killed before it wrote anything leaves its lock alone.
+    if not wanted.is_dir() or any(path.name != LOCK_FILE for path in wanted.iterdir()):
         raise RunFolderError(
             f"{wanted} is in the way", expected="a new or empty folder", remedy="Name another folder with --out."
         )
 
 
 class RunInProgress:
-    """A run while it trains.
+    """A run while it trains, and the only one in its folder.
 
     Its folder appears with the first report of training, so that refused input leaves none behind.
 
@@ -63,34 +70,88 @@ class RunInProgress:
     """
 
     def __init__(self, wanted: Path | None, default: Path, begun: Mapping[str, Any]) -> None:
+        self.begun = dict(begun)
+        """The record until the run ends: what was asked for, and on what it runs."""
         self._wanted = wanted
         self._default = default
-        self._begun = begun
         self._folder: Path | None = None
+        self._lock: FolderLock | None = None
+
+    @classmethod
+    def reopen(cls, folder: Path) -> Self:
+        """Take up a run that stopped; nothing is changed yet.
+
+        Raises:
+            RunFolderError: If there is none, it is finished, damaged or still running.
+        """
+        _read_begun(folder)
+        lock = _locked(folder)
+        try:
+            # Read again: now nobody else can change it.
+            run = cls(folder, folder, _read_begun(folder))
+        except BaseException:
+            lock.release()
+            raise
+        run._folder, run._lock = folder, lock
+        return run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     @property
     def folder(self) -> Path:
-        """The folder, which is made now if there is none yet."""
+        """The folder, which is made and locked now if there is none yet."""
         if self._folder is None:
-            self._folder = make_run_folder(self._wanted, self._default)
-            write_record(self._folder, self._begun)
+            folder = make_run_folder(self._wanted, self._default)
+            self._lock = _locked(folder)
+            # Between the two, another run may have come and gone.
+            check_run_folder(folder)
+            self._folder = folder
+            write_record(folder, self.begun)
         return self._folder
+
+    @property
+    def default(self) -> Path:
+        """The folder, or the one that would be taken."""
+        return self._folder or self._default
+
+    def go_on(self, changes: Mapping[str, Any], history: Iterable[Mapping[str, Any]]) -> None:
+        """Note that the run is resumed, and bring its history to where its saved state is.
+
+        Args:
+            changes: What of ``begun`` is no longer so.
+            history: The reports until the saved state.
+        """
+        remove_unfinished(self.folder)
+        self.begun |= changes
+        self.begun["status"] = "running"
+        self.begun.pop("cause", None)
+        write_bytes(self.folder / HISTORY_FILE, "".join(map(_line, history)).encode())
+        write_record(self.folder, self.begun)
 
     def keep(self, report: Mapping[str, Any]) -> None:
         """Add a report of training to the history."""
         with (self.folder / HISTORY_FILE).open("a", encoding="utf-8") as history:
-            history.write(json.dumps(report) + "\n")
+            history.write(_line(report))
 
     def stop(self, status: str, cause: str) -> str:
         """Write how a run ended that did not finish.
 
         Returns:
-            What is left behind, as a sentence.
+            What is left behind and how to go on, as a sentence.
         """
         if self._folder is None:
             return "Nothing was written."
-        write_record(self._folder, {**self._begun, "status": status, "cause": cause})
-        return f"{self._folder} holds no finished model and can be deleted."
+        # On a full disk the record goes on saying that it runs, which is as good for resuming.
+        with contextlib.suppress(OSError):
+            write_record(self._folder, {**self.begun, "status": status, "cause": cause})
+        return f"Go on with: zslearn run --resume {shlex.quote(str(self._folder))}"
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -104,6 +165,28 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises:
         RunFolderError: If there is none, it is damaged, or the run did not finish.
     """
+    record = _read(folder)
+    if record["status"] != "finished":
+        raise RunFolderError(
+            f"the run in {folder} did not finish",
+            expected="status finished",
+            received=f"status {record['status']}",
+            remedy=f"Go on with: zslearn run --resume {shlex.quote(str(folder))}",
+        )
+    return record
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether a folder holds a run that is finished.
+
+    Raises:
+        RunFolderError: If it holds none, or a damaged one.
+    """
+    finished: bool = _read(folder)["status"] == "finished"
+    return finished
+
+
+def _read(folder: Path) -> dict[str, Any]:
     path = folder / RECORD_FILE
     try:
         record = read_json(path)
@@ -117,15 +200,56 @@ def read_record(folder: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{path} cannot be read", received=str(error), remedy="Run again.") from error
-    status = record.get("status") if isinstance(record, dict) else None
-    if status != "finished":
-        raise RunFolderError(
-            f"the run in {folder} did not finish",
-            expected="status finished",
-            received=f"status {status}",
-            remedy="Delete the folder and run again.",
-        )
+    if not isinstance(record, dict) or not isinstance(record.get("status"), str):
+        raise RunFolderError(f"{path} cannot be read", expected="a record with a status", remedy="Run again.")
     return record
+
+
+def _read_begun(folder: Path) -> dict[str, Any]:
+    """Read what a run that stopped had been asked for."""
+    record = _read(folder)
+    match record:
+        case {"status": "finished"}:
+            raise RunFolderError(f"the run in {folder} is finished", remedy="Run again in another folder.")
+        case {
+            "data": {
+                "checksum": str(),
+                "split": str(),
+                "asked_for": {"data": str(), "features": str() | None, "semantics": str() | None},
+            },
+            "model": str(),
+            "settings": dict(),
+            "seed": int(),
+            "device": str(),
+            "versions": dict(),
+            "hardware": dict(),
+            "resumed": int(),
+            "hardware_changes": list(),
+        }:
+            return record
+    raise RunFolderError(
+        f"the run in {folder} cannot be resumed",
+        expected="a record that says what was asked for",
+        received="another one, perhaps of an older version of zslearn",
+        remedy="Run again in another folder.",
+    )
+
+
+def _locked(folder: Path) -> FolderLock:
+    try:
+        return FolderLock(folder)
+    except RunFolderError:
+        raise
+    except OSError as error:
+        raise RunFolderError(
+            f"the run folder {folder} cannot be written",
+            received=error.strerror,
+            remedy="Give yourself the right to write there.",
+        ) from error
+
+
+def _line(report: Mapping[str, Any]) -> str:
+    return json.dumps(report) + "\n"
 
 
 def _make_numbered(default: Path) -> Path:

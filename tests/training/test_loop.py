@@ -130,7 +130,33 @@ def test_a_term_that_is_not_finite_stops_and_is_named():
     loop = make_loop()
     with torch.no_grad():
         loop.model.first.weight[0, 0] = float("nan")
-    with pytest.raises(TrainingError, match="'first.error' became nan in stage 'turns' at step 1.*Lower"):
+    with pytest.raises(TrainingError, match="'first.error' is not finite from step 1 of stage 'turns' on. Lower"):
+        loop.run()
+
+
+def test_the_first_step_that_was_not_finite_is_named():
+    loop = make_loop(n_steps=30)
+    for _ in range(7):
+        loop.step()
+    loop.check()
+    with torch.no_grad():
+        loop.model.second.bias[0, 0] = float("inf")
+    for _ in range(5):
+        loop.step()
+    with pytest.raises(TrainingError, match="is not finite from step 8 of stage 'turns' on"):
+        loop.check()
+
+
+def test_a_gradient_that_is_not_finite_is_named():
+    model = Two(Streams(0))
+
+    def loss(step):
+        # The square root is finite at 0, its slope is not.
+        return {"root": (model.first(step.features) * 0).square().sum(-1).sqrt().mean(-1)}
+
+    phase = Phase(name="rooted", trains=("first",), loss=loss)
+    loop = Loop(model, Plan((Stage(name="one", phases=(phase,), n_steps=1, batch_size=5),)), make_rows(), Streams(0))
+    with pytest.raises(TrainingError, match="a gradient of phase 'one/rooted' is not finite"):
         loop.run()
 
 

@@ -20,10 +20,11 @@ class ProgressReport:
 
     Args:
         keep: Takes every report, ready for JSON.
+        history: The reports so far; new ones are added to it.
     """
 
-    def __init__(self, keep: Callable[[dict[str, Any]], None]) -> None:
-        self.history: list[dict[str, Any]] = []
+    def __init__(self, keep: Callable[[dict[str, Any]], None], history: list[dict[str, Any]]) -> None:
+        self.history = history
         self._keep = keep
         self._last = 0.0
         self._bar: Any = None

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ from zslearn.cli.arguments import add_data_arguments, add_json_argument
 
 if TYPE_CHECKING:
     from zslearn.data.dataset import ZSLDataset
+    from zslearn.runs import RunInProgress
+    from zslearn.training.checkpoint import Checkpoints
 
 NAME = "run"
 EXAMPLE = "zslearn run --data glyphs --seed 1 --set sp_weight=0.5 n_updates=300"
@@ -26,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="skd", help="a model of the zoo (default: skd); see zslearn show models")
     parser.add_argument("--seed", type=int, default=0, help="decides every random number (default: 0)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/DATA-MODEL-sSEED)")
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda", help="where to train (default: auto)")
+    parser.add_argument("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
     parser.add_argument(
         "--set",
         dest="assignments",
@@ -37,27 +41,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="settings of the model; see zslearn show models NAME",
     )
     parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings from a file; --set goes before it")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run that stopped, to the same bits")
+    parser.add_argument(
+        "--checkpoint-every",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how much work a crash may cost (default: 60)",
+    )
+    parser.add_argument(
+        "--allow-different-hardware",
+        action="store_true",
+        help="with --resume: go on although hardware, threads or versions differ, which changes the bits",
+    )
     add_json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Execute ``zslearn run``."""
-    from zslearn.configuration import build, parse_assignments
-    from zslearn.data.catalog import load_data
-    from zslearn.devices import resolve_device
-    from zslearn.models import model_entry
-    from zslearn.runs import check_run_folder
+    from zslearn.errors import ConfigError
 
-    check_run_folder(arguments.out)
-    settings = {**_settings_file(arguments.config), **parse_assignments(arguments.assignments)}
-    build(model_entry(arguments.model).load().Config, settings)
-    resolve_device(arguments.device)
-    dataset = load_data(
-        arguments.data, features=arguments.features, semantics=arguments.semantics, split=arguments.split
-    )
-    split = "" if dataset.split == "official" else f"-split{dataset.split}"
-    default = Path("runs") / f"{_safe(dataset.name)}{split}-{arguments.model}-s{arguments.seed}"
-    folder, record = _execute(dataset, settings, default, arguments)
+    if not arguments.checkpoint_every >= 0:
+        raise ConfigError(
+            "--checkpoint-every is no number of seconds",
+            expected="0 or more",
+            received=str(arguments.checkpoint_every),
+            remedy="Leave it out for every minute; 0 saves after every step.",
+        )
+    folder, record = _resumed(arguments) if arguments.resume else _started(arguments)
     if arguments.json:
         print(json.dumps({"folder": str(folder), **record}, indent=2))
     else:
@@ -65,18 +76,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _execute(
-    dataset: ZSLDataset, settings: dict[str, Any], default: Path, arguments: argparse.Namespace
-) -> tuple[Path, dict[str, Any]]:
-    """Run the protocol; whatever happens, the folder's record says how it ended."""
-    from zslearn.cli.progress import ProgressReport
-    from zslearn.evaluation.protocol import run_protocol
-    from zslearn.files import write_json
-    from zslearn.records import make_record, source_facts
-    from zslearn.report.pictures import draw_run
-    from zslearn.runs import RunInProgress, write_record
-    from zslearn.sheets import SHEET_FILE, make_sheet
+def _started(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+    """Start a run from its arguments."""
+    from zslearn.configuration import build, parse_assignments
+    from zslearn.data.catalog import load_data
+    from zslearn.devices import resolve_device
+    from zslearn.errors import ConfigError
+    from zslearn.models import model_entry
+    from zslearn.records import hardware, source_facts, versions
+    from zslearn.runs import RunInProgress, check_run_folder
+    from zslearn.training.checkpoint import Checkpoints
 
+    if arguments.allow_different_hardware:
+        raise ConfigError("--allow-different-hardware goes with --resume", remedy="Leave it out.")
+    check_run_folder(arguments.out)
+    settings = {**_settings_file(arguments.config), **parse_assignments(arguments.assignments)}
+    build(model_entry(arguments.model).load().Config, settings)
+    device = arguments.device or "auto"
+    resolved = resolve_device(device)
+    dataset = load_data(
+        arguments.data, features=arguments.features, semantics=arguments.semantics, split=arguments.split
+    )
+    split = "" if dataset.split == "official" else f"-split{dataset.split}"
+    default = Path("runs") / f"{_safe(dataset.name)}{split}-{arguments.model}-s{arguments.seed}"
     begun = {
         "status": "running",
         "data": source_facts(dataset, *_lasting_names(arguments)),
@@ -84,30 +106,140 @@ def _execute(
         "settings": settings,
         "seed": arguments.seed,
         "command": _command(arguments, dataset.split, settings),
+        "device": device,
+        "versions": versions(),
+        "hardware": hardware(str(resolved)),
+        "resumed": 0,
+        "hardware_changes": [],
     }
-    run_in_progress = RunInProgress(arguments.out, default, begun)
+    with RunInProgress(arguments.out, default, begun) as run_in_progress:
+        checkpoints = Checkpoints(lambda: run_in_progress.folder, every=arguments.checkpoint_every)
+        return _execute(dataset, run_in_progress, checkpoints)
+
+
+def _resumed(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+    """Go on with a run that stopped; one that is finished is only shown again."""
+    from zslearn.data.catalog import load_data
+    from zslearn.devices import resolve_device
+    from zslearn.errors import RunFolderError
+    from zslearn.records import hardware, versions
+    from zslearn.runs import RunInProgress, is_finished, read_record
+    from zslearn.training.checkpoint import Checkpoints
+
+    _refuse_other_settings(arguments)
+    if is_finished(arguments.resume):
+        print("note: this run was finished already.", file=sys.stderr)
+        return arguments.resume, read_record(arguments.resume)
+    with RunInProgress.reopen(arguments.resume) as run_in_progress:
+        begun = run_in_progress.begun
+        asked_for, device = begun["data"]["asked_for"], arguments.device or begun["device"]
+        dataset = load_data(
+            asked_for["data"],
+            features=asked_for["features"],
+            semantics=asked_for["semantics"],
+            split=begun["data"]["split"],
+        )
+        if dataset.checksum != begun["data"]["checksum"]:
+            raise RunFolderError(
+                f"the data of {arguments.resume} are not what they were",
+                expected=f"the checksum {begun['data']['checksum'][:16]}",
+                received=dataset.checksum[:16],
+                remedy="Restore the files, or run again in another folder.",
+            )
+        now = {"versions": versions(), "hardware": hardware(str(resolve_device(device)))}
+        changed = _changed({"versions": begun["versions"], "hardware": begun["hardware"]}, now)
+        if changed and not arguments.allow_different_hardware:
+            raise RunFolderError(
+                f"{arguments.resume} was begun elsewhere, and would not come to the same bits here",
+                expected=", ".join(f"{name} {before}" for name, before, _ in changed),
+                received=", ".join(f"{name} {after}" for name, _, after in changed),
+                remedy="Resume it there, or add --allow-different-hardware, which the record will tell.",
+            )
+        checkpoints = Checkpoints(lambda: run_in_progress.folder, every=arguments.checkpoint_every)
+        checkpoints.load()
+        changes = [{"what": name, "before": before, "after": after} for name, before, after in changed]
+        run_in_progress.go_on(
+            {
+                **now,
+                "device": device,
+                "resumed": begun["resumed"] + 1,
+                "hardware_changes": [*begun["hardware_changes"], *changes],
+            },
+            checkpoints.history,
+        )
+        return _execute(dataset, run_in_progress, checkpoints)
+
+
+def _execute(
+    dataset: ZSLDataset, run_in_progress: RunInProgress, checkpoints: Checkpoints
+) -> tuple[Path, dict[str, Any]]:
+    """Run the protocol; whatever happens, the folder's record says how it ended."""
+    from zslearn.cli.interrupts import GentleInterrupts
+    from zslearn.cli.progress import ProgressReport
+    from zslearn.evaluation.protocol import run_protocol
+    from zslearn.files import write_json
+    from zslearn.records import make_record
+    from zslearn.report.pictures import draw_run
+    from zslearn.runs import write_record
+    from zslearn.sheets import SHEET_FILE, make_sheet
+
+    begun = run_in_progress.begun
     try:
-        with ProgressReport(run_in_progress.keep) as progress:
+        with (
+            GentleInterrupts(checkpoints.ask_to_stop),
+            ProgressReport(run_in_progress.keep, checkpoints.history) as progress,
+        ):
             outcome = run_protocol(
                 dataset,
-                model=arguments.model,
-                settings=settings,
-                seed=arguments.seed,
-                device=arguments.device,
+                model=begun["model"],
+                settings=begun["settings"],
+                seed=begun["seed"],
+                device=begun["device"],
                 on_progress=progress.update,
+                checkpoints=checkpoints,
             )
         folder = run_in_progress.folder
-        record = {**make_record(dataset, outcome, begun["data"]), "command": begun["command"]}
+        record = make_record(dataset, outcome, begun["data"])
+        record |= {name: begun[name] for name in ("command", "resumed", "hardware_changes")}
         outcome.estimator.save(folder)
         record["pictures"] = draw_run(folder, dataset, outcome, progress.history)
         write_json(folder / SHEET_FILE, make_sheet(dataset, outcome, progress.history), indent=None)
         write_record(folder, record)
+        checkpoints.remove()
         return folder, record
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(run_in_progress.stop("interrupted", "by the user")) from interrupt
     except Exception as error:
         run_in_progress.stop("failed", str(error) or type(error).__name__)
         raise
+
+
+def _refuse_other_settings(arguments: argparse.Namespace) -> None:
+    """Refuse what would make a resumed run another one."""
+    from zslearn.errors import ConfigError
+
+    usual = {"data": "glyphs", "split": "official", "model": "skd", "seed": 0, "assignments": []}
+    names = ("data", "features", "semantics", "split", "model", "seed", "out", "assignments", "config")
+    given = [name for name in names if getattr(arguments, name) != usual.get(name)]
+    if given:
+        raise ConfigError(
+            "a resumed run keeps what it was asked for",
+            expected="--resume without other settings",
+            received=", ".join("--set" if name == "assignments" else f"--{name}" for name in given),
+            remedy="Leave them out, or start another run.",
+        )
+
+
+def _changed(
+    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, Any, Any]]:
+    """Return name, old and new value of everything that differs."""
+    return [
+        (name, before[kind].get(name), after[kind].get(name))
+        for kind in after
+        for name in sorted({*before[kind], *after[kind]})
+        if before[kind].get(name) != after[kind].get(name)
+    ]
 
 
 def _lasting_names(arguments: argparse.Namespace) -> tuple[str, str | None, str | None]:

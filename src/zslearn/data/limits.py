@@ -198,10 +198,19 @@ def read_json(path: Path, default: int = MAX_TEXT_BYTES) -> Any:
         DataError: If it is too large or no ordinary file.
         ValueError: If it is no JSON.
     """
+    return parse_json(read_text(path, default))
+
+
+def parse_json(text: str) -> Any:
+    """Return what a JSON text says.
+
+    Raises:
+        ValueError: If it is no JSON, has NaN or infinities, or is nested too deeply.
+    """
     try:
-        return json.loads(read_text(path, default), parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant)
     except RecursionError as error:
-        raise ValueError(f"{path.name} is nested too deeply") from error
+        raise ValueError("too many lists or mappings within each other") from error
 
 
 def read_yaml(path: Path, default: int = MAX_SETTINGS_BYTES) -> Any:

@@ -24,6 +24,7 @@ from zslearn.evaluation.metrics import (
     seen_unseen_curve,
 )
 from zslearn.shapes import Ids, Labels, PerClass, Scores
+from zslearn.training.checkpoint import Checkpoints
 
 
 class _Sides(TypedDict):
@@ -116,6 +117,7 @@ def run_protocol(
     references: bool = True,
     searched: Mapping[str, Any] | None = None,
     on_progress: Callable[[FitProgress], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Outcome:
     """Rehearse and train the model and the closed-form references, then open the test view and measure all.
 
@@ -132,6 +134,7 @@ def run_protocol(
         references: Whether to measure the closed-form references beside the model.
         searched: How a search came to the settings; the first event.
         on_progress: Told how training goes.
+        checkpoints: Keeps the state of the trainings, and gives back what an earlier, stopped run had reached.
 
     Raises:
         ZslearnError: As ``GenerativeZSL.fit``.
@@ -144,7 +147,7 @@ def run_protocol(
         log.add("searched", **searched)
     start = time.perf_counter()
     estimator = GenerativeZSL(model, settings=settings, rehearse=rehearse, seed=seed, device=device)
-    estimator.fit_view(view, on_progress)
+    estimator.fit_view(view, on_progress, checkpoints)
     fitted = time.perf_counter()
     final = estimator.recogniser_.seconds
     seconds["rehearsal"] = fitted - start - sum(final.values())

@@ -14,7 +14,7 @@ from zslearn.models.closed_form import ClosedForm
 from zslearn.recogniser.base import Recogniser
 from zslearn.recogniser.solved import SolvedRecogniser, solve_recogniser
 from zslearn.recogniser.trained import TrainedRecogniser, train_recogniser
-from zslearn.training.loop import Progress
+from zslearn.training.loop import Keeper, Progress
 
 __all__ = ["Recogniser", "SolvedRecogniser", "TrainedRecogniser", "fit_recogniser", "restore_recogniser"]
 
@@ -27,6 +27,7 @@ def fit_recogniser(
     seed: int,
     device: torch.device,
     on_progress: Callable[[Progress], None] | None = None,
+    keeper: Keeper | None = None,
 ) -> Recogniser:
     """Train or solve a model of the zoo.
 
@@ -37,6 +38,7 @@ def fit_recogniser(
         seed: Decides every random number; closed forms draw none.
         device: Where to train; closed forms are solved on the host.
         on_progress: Told how training goes.
+        keeper: Keeps the state of the training.
 
     Raises:
         UnknownNameError: If there is no such model or setting.
@@ -47,7 +49,9 @@ def fit_recogniser(
     model_class = model_entry(model_name).load()
     if issubclass(model_class, ClosedForm):
         return solve_recogniser(view, model_name, model_class, settings)
-    return train_recogniser(view, model_name, model_class, settings, seed=seed, device=device, on_progress=on_progress)
+    return train_recogniser(
+        view, model_name, model_class, settings, seed=seed, device=device, on_progress=on_progress, keeper=keeper
+    )
 
 
 def restore_recogniser(

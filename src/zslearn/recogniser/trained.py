@@ -22,7 +22,7 @@ from zslearn.recogniser.classifier import class_moments, fit_classifier, fit_new
 from zslearn.shapes import Features, Ids, Scores, Semantics
 from zslearn.spaces import FeatureSpace, SemanticSpace
 from zslearn.training.allocator import keep_freed_memory
-from zslearn.training.loop import Loop, Progress, Rows
+from zslearn.training.loop import Keeper, Loop, Progress, Rows
 from zslearn.training.streams import Streams
 
 _PLACES_AT_ONCE = 32
@@ -262,6 +262,7 @@ def train_recogniser(
     seed: int,
     device: torch.device,
     on_progress: Callable[[Progress], None] | None = None,
+    keeper: Keeper | None = None,
 ) -> TrainedRecogniser:
     """Train a model; a generative one then synthesises unseen samples, on which the final classifier is fitted.
 
@@ -273,6 +274,7 @@ def train_recogniser(
         seed: Decides every random number.
         device: Where to train.
         on_progress: Told how training goes.
+        keeper: Keeps the state of the training.
 
     Raises:
         UnknownNameError: If there is no such setting.
@@ -303,7 +305,7 @@ def train_recogniser(
 
     streams = Streams(seed, device)
     model = model_class(task, config, streams)
-    Loop(model, model.plan(), Rows(features, known_labels, task.semantics), streams).run(on_progress)
+    Loop(model, model.plan(), Rows(features, known_labels, task.semantics), streams).run(on_progress, keeper=keeper)
     model.eval()
     clock.lap("training")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from zslearn.training.plan import Phase, Plan, Stage, Step
 from zslearn.training.streams import Streams
 
 _SMALLEST_NORM = 1e-6
+_NEVER = 2**62
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ class Progress:
     terms: dict[str, float]
 
 
+@runtime_checkable
+class Keeper(Protocol):
+    """Keeps the state of a loop outside of it."""
+
+    def resume(self, loop: Loop) -> None:
+        """Bring a new loop to where it stood."""
+
+    def step_done(self, loop: Loop) -> None:
+        """Take note of a complete step, and stop the loop by an exception if that is asked for."""
+
+
 class Loop:
     """Executes a plan, one phase at a time, and can be stopped and resumed between any two.
 
@@ -70,6 +82,7 @@ class Loop:
         self._optimisers: dict[str, torch.optim.Optimizer] = {}
         self._averages: dict[str, Tensor] = {}
         self._terms: dict[str, Tensor] = {}
+        self._first_bad: dict[tuple[str, ...], Tensor] = {}
         self._skip_empty_stages()
 
     @property
@@ -77,24 +90,31 @@ class Loop:
         """Whether every stage is complete."""
         return self.cursor.stage >= len(self.plan.stages)
 
-    def run(self, on_step: Callable[[Progress], None] | None = None, *, every: int = 50) -> None:
+    def run(
+        self, on_step: Callable[[Progress], None] | None = None, *, every: int = 50, keeper: Keeper | None = None
+    ) -> None:
         """Train to the end of the plan.
 
         Args:
             on_step: Called every ``every`` steps and at the end of each stage; reading the terms is what makes
                 the host wait for the device, so it is not done in between.
             every: Steps between two calls.
+            keeper: Told of every step; before the first it may bring the loop to a saved state.
 
         Raises:
-            TrainingError: If a term is not finite when it is read.
+            TrainingError: As ``check``, before every call and at the end of each stage.
         """
+        if keeper is not None:
+            keeper.resume(self)
         while not self.done:
             stage, step = self._stage, self.cursor.step
             self.step()
             if step % every == 0 or self.cursor.step == 0:
-                progress = self._progress(stage, step)
+                self.check()
                 if on_step is not None:
-                    on_step(progress)
+                    on_step(self._progress(stage, step))
+            if keeper is not None:
+                keeper.step_done(self)
 
     def step(self) -> None:
         """Execute all phases that remain of the current step."""
@@ -109,6 +129,7 @@ class Loop:
         optimiser = self._optimiser(stage, phase)
         if self.cursor.step == 0 and self.cursor.phase == 0:
             self._terms.clear()
+            self._first_bad.clear()
         if phase.cosine:
             scale = 0.5 * (1.0 + math.cos(math.pi * self.cursor.step / stage.n_steps))
             for group in optimiser.param_groups:
@@ -119,12 +140,51 @@ class Loop:
         if self.cursor.phase == len(stage.phases):
             self._end_step(stage)
 
+    def check(self) -> None:
+        """Make sure that training can go on from here; the host waits for the device.
+
+        Raises:
+            TrainingError: If a term or a gradient of the stage was not finite, or too large to be squared; it names
+                the phase, and the step where it can.
+        """
+        bad = [
+            (step, f"{phase}.{term}", stage)
+            for (stage, phase, *terms), steps in self._first_bad.items()
+            for term, step in zip(terms, steps.tolist(), strict=True)
+            if step != _NEVER
+        ]
+        if bad:
+            step, term, stage = min(bad)
+            raise TrainingError(
+                f"the term {term!r} is not finite from step {step + 1} of stage {stage!r} on",
+                remedy="Lower learning_rate or the weight of that term.",
+            )
+        moments = {
+            key: torch.stack(
+                [
+                    state[name].isfinite().all()
+                    for state in optimiser.state.values()
+                    for name in ("exp_avg", "exp_avg_sq")
+                    if name in state
+                ]
+            ).all()
+            for key, optimiser in self._optimisers.items()
+            if optimiser.state
+        }
+        for key, finite in moments.items():
+            if not finite:
+                raise TrainingError(
+                    f"a gradient of phase {key!r} is not finite or too large",
+                    remedy="Lower learning_rate or the weights of its terms.",
+                )
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that is needed to continue to the same bits."""
         return {
             "model": self.model.state_dict(),
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
             "averages": dict(self._averages),
+            "terms": dict(self._terms),
             "streams": self.streams.state_dict(),
             "cursor": (self.cursor.stage, self.cursor.step, self.cursor.phase),
         }
@@ -133,7 +193,9 @@ class Loop:
         """Continue from a state that ``state_dict`` returned for the same model and plan."""
         self.model.load_state_dict(state["model"])
         self.cursor = Cursor(*state["cursor"])
-        self._averages = {name: average.clone() for name, average in state["averages"].items()}
+        self._averages = _on_device(state["averages"], self.rows.features.device)
+        self._terms = _on_device(state["terms"], self.rows.features.device)
+        self._first_bad.clear()
         self.streams.load_state_dict(state["streams"])
         self._optimisers.clear()
         for stage in self.plan.stages:
@@ -151,7 +213,9 @@ class Loop:
         terms = phase.loss(
             Step(features, semantics, labels, self.cursor.step / stage.n_steps, self.streams),
         )
-        total = torch.stack([term.sum() for term in terms.values()]).sum()
+        sums = torch.stack([term.sum() for term in terms.values()])
+        self._watch((stage.name, phase.name, *terms), sums.detach())
+        total = sums.sum()
         parameters = [parameter for _, parameter in self._named_parameters(phase.trains)]
         # Terms may set in late: what no present term reaches stays as it is.
         gradients = torch.autograd.grad(total, parameters, allow_unused=True)
@@ -163,6 +227,11 @@ class Loop:
         optimiser.step()
         optimiser.zero_grad()
         self._terms.update({f"{phase.name}.{name}": term.detach() for name, term in terms.items()})
+
+    def _watch(self, key: tuple[str, ...], sums: Tensor) -> None:
+        """Note the first step at which each term was not finite, without making the host wait."""
+        bad = torch.where(sums.isfinite(), _NEVER, self.cursor.step)
+        self._first_bad[key] = torch.minimum(self._first_bad[key], bad) if key in self._first_bad else bad
 
     def _end_step(self, stage: Stage) -> None:
         self._average(stage)
@@ -211,15 +280,13 @@ class Loop:
 
     def _progress(self, stage: Stage, step: int) -> Progress:
         terms = {name: float(term.mean()) for name, term in self._terms.items()}
-        for name, value in terms.items():
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"the term {name!r} became {value} in stage {stage.name!r} at step {step + 1}",
-                    remedy="Lower learning_rate or the weight of that term.",
-                )
         index = next(i for i, known in enumerate(self.plan.stages) if known is stage)
         before = sum(earlier.n_steps for earlier in self.plan.stages[:index])
         return Progress(stage.name, step + 1, stage.n_steps, before + step + 1, self.plan.n_steps, terms)
+
+
+def _on_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
 
 
 @torch.no_grad()
