@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, cholesky, eigh, solve_triangular
 
 from zslearn.data.dataset import TrainingView
 from zslearn.errors import DataError
@@ -108,6 +109,12 @@ class TrainingMoments:
         n_free = max(1.0, self.counts.sum() - len(self.class_ids))
         return np.asarray((self.scatter - between) / n_free)
 
+    @cached_property
+    def axes(self) -> tuple[FeatureVector, Square]:
+        """Eigenvalues and eigenvectors (columns) of the Gram matrix of rows as given, kept for all settings."""
+        strengths, axes = eigh(self._gram(centred=False))
+        return strengths, axes
+
     def solve_ridge(
         self, regularization: float, targets: Float[np.ndarray, "feature_dim n_targets"], *, centred: bool
     ) -> Float[np.ndarray, "feature_dim n_targets"]:
@@ -118,9 +125,7 @@ class TrainingMoments:
             targets: The right-hand side.
             centred: Whether the Gram matrix is of rows minus their mean, or of rows as given.
         """
-        gram = self.scatter.copy()
-        if not centred:
-            gram += self.counts.sum() * np.outer(self.mean, self.mean)
+        gram = self._gram(centred=centred)
         _add_to_diagonal(gram, regularization * self.scatter.trace() / len(gram))
         return np.asarray(cho_solve(cho_factor(gram, overwrite_a=True), targets))
 
@@ -135,6 +140,12 @@ class TrainingMoments:
             class_means = whitening.transform(self.class_means + self.mean)
             self._whitened[shrinkage] = WhitenedClasses(whitening=whitening, class_means=class_means)
         return self._whitened[shrinkage]
+
+    def _gram(self, *, centred: bool) -> Square:
+        gram = self.scatter.copy()
+        if not centred:
+            gram += self.counts.sum() * np.outer(self.mean, self.mean)
+        return gram
 
     def _whitening(self, shrinkage: float) -> Whitening:
         covariance = self.within_class_covariance

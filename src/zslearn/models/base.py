@@ -194,14 +194,6 @@ class GenerativeModel(TrainedModel):
         )
 
 
-class EmbeddingModel(TrainedModel):
-    """A model that compares samples with classes directly; it samples nothing and needs no final classifier."""
-
-    @abstractmethod
-    def semantic_scores(self, features: FeatureBatch, semantics: ClassSemantics) -> ScoreBatch:
-        """Score samples against classes; each class's score depends on its own condition vector alone."""
-
-
 def sample_classes(
     sample: Callable[[SemanticBatch, Streams], Tensor], semantics: ClassSemantics, n_samples: int, streams: Streams
 ) -> Float[Tensor, "*seeds n_classes n_samples sample_dim"]:

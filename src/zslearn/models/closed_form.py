@@ -160,6 +160,32 @@ class FittedLinear(FittedClosedForm):
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FittedMatching(FittedClosedForm):
+    """Features compared by cosine with what semantics become in the same space: the rows of the table."""
+
+    space: SemanticSpace
+    """Maps raw semantics to where features lie."""
+
+    def project(self, features: Features) -> Projected:
+        """Bring features to unit length."""
+        return unit_rows(features.astype(np.float64))
+
+    def score_projected(self, projected: Projected) -> Scores:
+        """Score every class for rows of unit length."""
+        return np.asarray(projected @ self.class_table.T)
+
+    def rows_of(self, semantics: Semantics) -> Table:
+        """Return mapped semantics of unit length."""
+        return self.space.transform(semantics)
+
+    @classmethod
+    def restore(cls, arrays: Arrays) -> FittedMatching:
+        """Rebuild it from its arrays."""
+        space = SemanticSpace(centre=arrays["space.centre"], projection=arrays["space.projection"])
+        return cls(class_table=arrays["class_table"], space=space)
+
+
 def named_arrays(solved: Any) -> dict[str, NDArray[Any]]:
     """Return the arrays among the fields of a frozen value, and those of the values it is made of, by dotted name.
 

@@ -6,7 +6,7 @@ compared with prototypes by cosine, or by half the negative squared distance, th
 covariance up to a constant.
 
 Source of the regression: C. Saunders, A. Gammerman, V. Vovk, "Ridge Regression Learning Algorithm in Dual Variables",
-ICML 1998, equation 6. Regressing class means from semantics by kernels is EXEM's idea: S. Changpinyo, W.-L. Chao,
+ICML 1998. Regressing class means from semantics by kernels is EXEM's idea: S. Changpinyo, W.-L. Chao,
 F. Sha, "Predicting Visual Exemplars of Unseen Classes for Zero-Shot Learning", ICCV 2017.
 
 Differs from the latter: ridge instead of support vector regression, whitening within classes instead of PCA, real means

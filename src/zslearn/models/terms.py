@@ -188,16 +188,11 @@ class SemanticTerms(nn.Module):
 
     def teacher_loss(self, step: Step) -> Terms:
         """Cross-entropy over seen classes at the teacher's temperature, and cosine regression."""
-        projected = self.teacher(self._dropped(step))
-        scores = preservation.cosine_scores(projected, self.task.semantics[self.task.seen_ids])
-        return {
-            "class": preservation.class_cross_entropy(scores, self.task.seen_ranks(step.labels), TEACHER_TEMPERATURE),
-            "regression": preservation.semantic_regression(projected, step.semantics),
-        }
+        return teacher_terms(self.teacher(drop(step, self.config.teacher_dropout)), step, self.task)
 
     def plain_teacher_loss(self, step: Step) -> Terms:
         """Cross-entropy of plain logits over seen classes: a teacher without semantics."""
-        logits = self.plain_teacher(self._dropped(step))
+        logits = self.plain_teacher(drop(step, self.config.teacher_dropout))
         return {"class": preservation.class_cross_entropy(logits, self.task.seen_ranks(step.labels), 1.0)}
 
     def on_real(
@@ -391,7 +386,24 @@ class SemanticTerms(nn.Module):
         plain = self.config.kd_teacher == "plain"
         return student_scores[..., self.task.seen_ids] if plain else student_scores
 
-    def _dropped(self, step: Step) -> FeatureBatch:
-        keep = 1.0 - self.config.teacher_dropout
-        drawn = step.streams.uniform("teacher dropout", *step.features.shape[len(step.streams.leading) :])
-        return step.features * (drawn < keep) / keep
+
+def teacher_terms(projected: SemanticBatch, step: Step, task: Task) -> Terms:
+    """What a teacher learns by: cross-entropy over seen classes at its temperature, and cosine regression.
+
+    Args:
+        projected: The teacher's projection of the batch.
+        step: The batch.
+        task: The classes.
+    """
+    scores = preservation.cosine_scores(projected, task.semantics[task.seen_ids])
+    return {
+        "class": preservation.class_cross_entropy(scores, task.seen_ranks(step.labels), TEACHER_TEMPERATURE),
+        "regression": preservation.semantic_regression(projected, step.semantics),
+    }
+
+
+def drop(step: Step, share: float) -> FeatureBatch:
+    """Drop a share of a teacher's inputs at random, and scale the others up for it."""
+    keep = 1.0 - share
+    drawn = step.streams.uniform("teacher dropout", *step.features.shape[len(step.streams.leading) :])
+    return step.features * (drawn < keep) / keep
