@@ -102,3 +102,40 @@ def test_a_leading_seed_dimension_equals_single_results_and_gradients_are_right(
     alone = [loss(*pair) for pair in zip(student, teacher, strict=True)]
     torch.testing.assert_close(loss(student, teacher), torch.stack(alone))
     assert torch.autograd.gradcheck(loss, (student[0].requires_grad_(), teacher[0].requires_grad_()))
+
+
+def test_unit_cross_entropy_parity_with_numpy():
+    teacher, student = draw(7, 5), draw(7, 5, seed=1)
+    shares = [softmax(each / np.linalg.norm(each, axis=1, keepdims=True), axis=1) for each in (teacher, student)]
+    expected = -(shares[0] * np.log(shares[1])).sum(axis=1).mean()
+    loss = distillation.unit_cross_entropy(torch.tensor(teacher), torch.tensor(student))
+    assert loss.item() == pytest.approx(expected, rel=1e-10)
+
+
+def angles(view):
+    cosines = np.zeros((len(view),) * 3)
+    for i, j, k in np.ndindex(cosines.shape):
+        ways = view[j] - view[i], view[k] - view[i]
+        lengths = np.linalg.norm(ways[0]) * np.linalg.norm(ways[1])
+        cosines[i, j, k] = ways[0] @ ways[1] / lengths if lengths > 0 else 0.0
+    return cosines
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_angular_gap_parity_with_numpy(repeated):
+    student, teacher = draw(6, 4), draw(6, 3, seed=1)
+    if repeated:
+        student[3], teacher[2] = student[0], teacher[5]
+    expected = ((angles(student) - angles(teacher)) ** 2).mean()
+    tensors = [torch.tensor(each, requires_grad=True) for each in (student, teacher)]
+    loss = distillation.angular_gap(*tensors)
+    assert loss.item() == pytest.approx(expected, rel=1e-10)
+    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(loss, tensors))
+
+
+def test_angular_gap_is_blind_to_scale_and_place_and_keeps_seeds_apart():
+    views = torch.tensor(draw(2, 6, 4))
+    assert distillation.angular_gap(views, 3.0 * views + 1.0).max() < 1e-20
+    others = torch.tensor(draw(2, 6, 3, seed=1))
+    alone = [distillation.angular_gap(*each) for each in zip(views, others, strict=True)]
+    torch.testing.assert_close(distillation.angular_gap(views, others), torch.stack(alone))

@@ -45,6 +45,8 @@ ENOUGH = {
     "lsrgan": {**GAN, "n_updates": 300},
     "tf-vaegan": VAEGAN,
     "ce-gzsl": {**GAN, "n_updates": 300, "batch_size": 64, "embedding_dim": 64},
+    "free": VAEGAN,
+    "re-gzsl": {**GAN, "batch_size": 32, "projection_dim": 32},
     "flow": {"n_updates": 300},
     **{name: {"n_updates": 1000, "hidden_dim": 512} for name, entry in MODELS.items() if entry.family == "embedding"},
 }

@@ -48,6 +48,45 @@ def relational_gap(student_view: HiddenBatch, teacher_view: Float[Tensor, "*seed
     return (_relative_distances(student_view) - _relative_distances(teacher_view)).square().mean((-1, -2))
 
 
+def unit_cross_entropy(teacher_scores: ScoreBatch, student_scores: ScoreBatch) -> PerSeed:
+    """Cross-entropy between class beliefs after the logits of each sample were brought to length 1.
+
+    Source: the code of RE-GZSL (Wu et al., TCSVT 2025), for its discrimination preservation.
+
+    Args:
+        teacher_scores: Logits of the teacher; a constant.
+        student_scores: Logits of the student over the same classes.
+
+    >>> import torch
+    >>> even = torch.tensor([[1.0, 1.0]])
+    >>> round(unit_cross_entropy(even, 5.0 * even).item(), 4)  # log 2
+    0.6931
+    """
+    taught = functional.softmax(functional.normalize(teacher_scores, dim=-1), dim=-1)
+    learned = functional.log_softmax(functional.normalize(student_scores, dim=-1), dim=-1)
+    return -(taught * learned).sum(-1).mean(-1)
+
+
+def angular_gap(student_view: HiddenBatch, teacher_view: Float[Tensor, "*seeds batch other_dim"]) -> PerSeed:
+    """Mean squared difference of the cosines of all angles that triples of the batch's samples form.
+
+    Source: Park et al., CVPR 2019, equation 8, with squared differences.
+    """
+    return (_angles(student_view) - _angles(teacher_view)).square().mean((-1, -2, -3))
+
+
+def _angles(view: Tensor) -> Tensor:
+    """The cosine at sample i between the ways to j and to k, as ``[..., i, j, k]``; 0 where there is no way."""
+    gram = view @ view.transpose(-1, -2)
+    squares = gram.diagonal(dim1=-2, dim2=-1)
+    squared = squares.unsqueeze(-1) + squares.unsqueeze(-2) - 2.0 * gram
+    # From the products of all pairs, so that no triple holds a vector; what rounding leaves of no distance is none.
+    apart = squared > _NO_DISTANCE * squared.mean((-1, -2), keepdim=True)
+    inverse = torch.where(apart, squared, 1.0).rsqrt() * apart
+    products = squares[..., None, None] + gram.unsqueeze(-3) - gram.unsqueeze(-1) - gram.unsqueeze(-2)
+    return products * inverse.unsqueeze(-1) * inverse.unsqueeze(-2)
+
+
 def _relative_distances(view: Tensor) -> Tensor:
     squares = view.square().sum(-1)
     gram = view @ view.transpose(-1, -2)
@@ -58,3 +97,7 @@ def _relative_distances(view: Tensor) -> Tensor:
     n_pairs = max(1, view.shape[-2] * (view.shape[-2] - 1))
     mean = distances.sum((-1, -2), keepdim=True) / n_pairs
     return distances / mean.clamp_min(1e-12)
+
+
+_NO_DISTANCE = 1e-5
+"""Squared distance below which two samples are one, as a share of the mean."""

@@ -89,6 +89,20 @@ MODELS: dict[str, ModelEntry] = {
         source="Han et al., CVPR 2021",
         line="Wasserstein GAN and an embedding that contrasts samples and classes",
     ),
+    "free": ModelEntry(
+        target="zslearn.models.free:FREE",
+        year=2021,
+        family="generative",
+        source="Chen et al., ICCV 2021",
+        line="f-VAEGAN with refined features, drawn to class centres and back to semantics",
+    ),
+    "re-gzsl": ModelEntry(
+        target="zslearn.models.regzsl:REGZSL",
+        year=2024,
+        family="generative",
+        source="Wu et al., TCSVT 35 (2025)",
+        line="Wasserstein GAN with relations aligned, what they blur distilled, and mixed features",
+    ),
     "flow": ModelEntry(
         target="zslearn.models.flow:Flow",
         year=2023,

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+
+from small_task import FEATURES, LABELS, affine, leaky, make_step, make_task
+from zslearn.models.free import FREE, FREEConfig
+from zslearn.training.streams import Streams
+
+RANKS = np.array([0, 2, 1, 1, 2, 0, 1])
+
+
+def make(**settings):
+    return FREE(make_task(), FREEConfig(hidden_dim=8, **settings), Streams(0))
+
+
+def refined(model, features):
+    hidden = leaky(affine(model.refiner.visual, features))
+    deviation = 1 / (1 + np.exp(-affine(model.refiner.deviation, hidden)))
+    return hidden, affine(model.refiner.mean, hidden), deviation
+
+
+def decoding_error(model, features):
+    _, mean, deviation = refined(model, features)
+    drawn = mean + deviation * Streams(3).normal("refined", 7, 5).double().numpy()
+    gaps = np.abs(drawn / np.linalg.norm(drawn, axis=1, keepdims=True) - model.task.semantics[LABELS].double().numpy())
+    return (gaps**3 / np.linalg.norm(gaps, axis=1, keepdims=True)).sum(axis=1).mean()
+
+
+@pytest.mark.parametrize("other_centre", ["random", "nearest"])
+def test_the_refinement_loss_equals_numpy(other_centre):
+    model = make(centre_weight=0.5, centre_margin=3.0, centre_share=0.7, decoder_weight=0.2, other_centre=other_centre)
+    x = FEATURES.double().numpy()
+    _, mean, _ = refined(model, x)
+    centres = model.centres.points.detach().double().numpy()
+    drawn = Streams(3).integers("other centre", 2, 7).numpy()
+    margins = []
+    for row, own in enumerate(RANKS):
+        distances = ((mean[row] - centres) ** 2).sum(axis=1)
+        rest = [c for c in range(3) if c != own]
+        other = (own + 1 + drawn[row]) % 3 if other_centre == "random" else min(rest, key=lambda c: distances[c])
+        assert other != own
+        margins.append(max(0.0, 3.0 + 0.7 * distances[own] - 0.3 * distances[other]))
+    found = model.refinement_loss(make_step(model))
+    assert found.keys() == {"margin", "decoder"}
+    assert found["margin"].item() == pytest.approx(0.5 * np.mean(margins), rel=1e-4)
+    assert found["decoder"].item() == pytest.approx(0.2 * decoding_error(model, x), rel=1e-4)
+
+
+def test_generated_samples_must_be_decodable():
+    model = make(decoder_weight=0.2)
+    found = model.generator_loss(make_step(model))
+    fake = model.sample(model.task.semantics[LABELS], Streams(3)).detach().double().numpy()
+    assert found.keys() == {"reconstruction", "kl", "adversarial", "decoder"}
+    assert found["decoder"].item() == pytest.approx(0.2 * decoding_error(model, fake), rel=1e-4)
+    gradients = torch.autograd.grad(found["decoder"], list(model.generator.parameters()))
+    assert all(gradient.any() for gradient in gradients)
+
+
+def test_the_classifier_reads_samples_hidden_layer_and_decoded_semantics():
+    x = FEATURES.double().numpy()
+    hidden, mean, _ = refined(make(), x)
+    expected = np.hstack([x, hidden, mean / np.linalg.norm(mean, axis=1, keepdims=True)])
+    np.testing.assert_allclose(make().represent(FEATURES).detach().numpy(), expected, rtol=1e-4, atol=1e-6)
+    assert make(classifier_input="features").represent(FEATURES) is FEATURES
