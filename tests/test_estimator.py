@@ -41,21 +41,35 @@ def test_classes_are_split_by_who_has_labels(toy_dataset, fitted):
 class Frame:
     """As much of a data frame as the estimator asks for."""
 
-    def __init__(self, index, values):
-        self.index, self._values = index, values
+    def __init__(self, columns, **index):
+        self._columns = columns
+        vars(self).update(index)
+
+    @property
+    def columns(self):
+        return list(self._columns)
+
+    def __getitem__(self, wanted):
+        if isinstance(wanted, str):
+            return self._columns[wanted]
+        return Frame({name: self._columns[name] for name in wanted})
 
     def to_numpy(self):
-        return self._values
+        return np.stack(list(self._columns.values()), axis=1)
 
 
 def test_mapping_frame_and_array_mean_the_same(table):
     features, labels, semantics = table
     names, array = list(semantics), np.stack(list(semantics.values()))
     by_mapping = unfitted().fit(features, labels, semantics=semantics)
-    by_frame = unfitted().fit(features, labels, semantics=Frame(names, array))
+    columns = {f"a{i}": column for i, column in enumerate(array.T)}
+    by_frame = unfitted().fit(features, labels, semantics=Frame(columns, index=names))
+    by_column = unfitted().fit(features, labels, semantics=Frame({"name": names, **columns}))
     by_array = unfitted().fit(features, labels, semantics=array, classes=names)
     expected = by_mapping.decision_scores(features)
     assert (by_frame.decision_scores(features) == expected).all()
+    assert (by_column.decision_scores(features) == expected).all()
+    assert by_column.attribute_names_ == tuple(columns)
     assert (by_array.decision_scores(features) == expected).all()
 
 

@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 
 from zslearn import __version__
 from zslearn.classifiers.calibration import correct
-from zslearn.data.checks import check_features, check_semantics
+from zslearn.data.checks import check_features, check_semantics, listed
 from zslearn.data.dataset import TrainingView
 from zslearn.data.splits import RehearsalFold, rehearsal_folds
 from zslearn.devices import resolve_device
@@ -33,6 +33,7 @@ from zslearn.training.streams import derive_seed
 
 Candidates = Literal["all", "seen", "unseen"]
 N_FOLDS = 3
+_NAME_COLUMN = "name"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rehearsal_: What the rehearsal chose; None where there was none (fewer than 12 seen classes).
         n_features_in_: Size of a sample.
         backbone_: What makes such features of images (see ``zslearn.data.images``); None where it is not known.
+        attribute_names_: The names of the columns of the semantics; empty where they are not known.
         text_encoder_: What makes such semantics of sentences (see ``zslearn.data.text``); None where it is not known.
 
     Example:
@@ -104,10 +106,11 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Learn from samples of seen classes and the semantics of all classes.
 
         Args:
-            X: Features, ``[n_rows, feature_dim]``, numpy or torch, finite.
+            X: Features, ``[n_rows, feature_dim]``, numpy, torch or a data frame, finite.
             y: The class name of every row, ``[n_rows]``: texts or whole numbers.
-            semantics: A mapping from class name to vector, a data frame indexed by class name, or an array
-                ``[n_classes, semantic_dim]`` with ``classes`` beside it.
+            semantics: A mapping from class name to vector; a data frame with a column per attribute, indexed by class
+                name or with these in a column ``name``; or an array ``[n_classes, semantic_dim]`` with ``classes``
+                beside it.
             unseen_classes: Which classes to expect without samples; by default all with semantics and no label in
                 ``y``. Other classes without samples are left out.
             classes: The names of the rows of a semantics array.
@@ -121,7 +124,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             TrainingError: If training diverges.
         """
         self.torch_ = isinstance(X, torch.Tensor)
-        view, names = _training_view(X, y, *_class_table(semantics, classes), unseen_classes)
+        names, vectors, attribute_names = _class_table(semantics, classes)
+        view, names = _training_view(X, y, names, vectors, unseen_classes, attribute_names)
         self.fit_view(view)
         self._learn_classes(names, view.seen_ids, view.semantics)
         return self
@@ -146,6 +150,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._learn_classes(view.class_names, view.seen_ids, view.semantics)
         self.image_shape_ = view.image_shape
         self.backbone_, self.text_encoder_ = view.backbone, view.text_encoder
+        self.attribute_names_ = view.attribute_names
         self.n_features_in_ = view.features.shape[1]
         return self
 
@@ -332,7 +337,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         keep every bit; the centre and the axes of the semantics, the offset and the temperature stay those of the fit.
 
         Args:
-            semantics: As for ``fit``, of the new classes alone.
+            semantics: As for ``fit``, of the new classes alone; where the attributes have names, also a mapping from
+                class name to a mapping from attribute to number.
             classes: The names of the rows of a semantics array.
 
         Returns:
@@ -343,7 +349,9 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 that the estimator was fitted to. Nothing is added then.
         """
         self._check_fitted()
-        names, vectors = _class_table(semantics, classes)
+        names, vectors, attribute_names = _class_table(self._by_attribute(semantics), classes)
+        if attribute_names and self.attribute_names_:
+            vectors = vectors[:, _attribute_order(attribute_names, self.attribute_names_)]
         _check_new_names(names, self.classes_.tolist())
         if vectors.shape[1] != self.semantics_.shape[1]:
             raise DataError(
@@ -362,6 +370,28 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             [*self.added_classes_.tolist(), *names],
         )
         return self
+
+    def _by_attribute(self, semantics: Any) -> Any:
+        """Turn mappings from attribute to number among the semantics into vectors."""
+        if not isinstance(semantics, Mapping):
+            return semantics
+        return {
+            name: [vector[known] for known in self._attributes_of(name, vector)]
+            if isinstance(vector, Mapping)
+            else vector
+            for name, vector in semantics.items()
+        }
+
+    def _attributes_of(self, name: Any, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Check that a class is described by all known attributes, and return these in order."""
+        if not self.attribute_names_:
+            raise DataError(
+                "the attributes of this model have no names",
+                received=f"{name!r} described by name",
+                remedy=f"Give {self.semantics_.shape[1]} numbers for a class, in the order of the training.",
+            )
+        _attribute_order(list(values), self.attribute_names_)
+        return self.attribute_names_
 
     def drop_classes(self, names: Sequence[Any]) -> GenerativeZSL:
         """Make the fitted estimator forget classes: they are no candidates any more.
@@ -417,6 +447,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "image_shape": self.image_shape_,
             "backbone": self.backbone_,
             "text_encoder": self.text_encoder_,
+            "attributes": list(self.attribute_names_),
             "classes": self.classes_.tolist(),
             "seen": self.classes_[self.seen_ids_].tolist(),
             "added": self.added_classes_.tolist(),
@@ -453,6 +484,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             estimator.image_shape_ = None if facts["image_shape"] is None else tuple(facts["image_shape"])
             # Models saved before there were encoders do not have these.
             estimator.backbone_, estimator.text_encoder_ = facts.get("backbone"), facts.get("text_encoder")
+            estimator.attribute_names_ = tuple(facts.get("attributes", ()))
         except (KeyError, TypeError) as error:
             raise DataError(
                 f"the model in {folder} is incomplete",
@@ -519,12 +551,26 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return values
 
 
-def _class_table(semantics: Any, classes: Sequence[Any] | None) -> tuple[list[Any], Semantics]:
-    """Return the class names and their semantics, whatever form these came in."""
+def _class_table(semantics: Any, classes: Sequence[Any] | None) -> tuple[list[Any], Semantics, tuple[str, ...]]:
+    """Return the class names, their semantics and the attributes' names, whatever form these came in."""
+    attribute_names: tuple[str, ...] = ()
     if isinstance(semantics, Mapping):
         names, vectors = list(semantics), [np.asarray(vector) for vector in semantics.values()]
-    elif hasattr(semantics, "index") and hasattr(semantics, "to_numpy"):
-        names, vectors = list(semantics.index), list(semantics.to_numpy())
+    elif hasattr(semantics, "columns") and hasattr(semantics, "to_numpy"):
+        columns = list(semantics.columns)
+        if classes is not None:
+            names = list(np.asarray(classes).tolist())
+        elif hasattr(semantics, "index"):
+            names = list(semantics.index)
+        else:
+            # A frame without an index names its classes in a column.
+            if _NAME_COLUMN not in columns:
+                raise unknown_name("column", _NAME_COLUMN, map(str, columns))
+            names = list(semantics[_NAME_COLUMN])
+            columns.remove(_NAME_COLUMN)
+        vectors = list(semantics[columns].to_numpy())
+        if all(isinstance(column, str) for column in columns):
+            attribute_names = tuple(columns)
     elif classes is not None:
         names, vectors = list(np.asarray(classes).tolist()), list(np.asarray(semantics))
     else:
@@ -545,7 +591,23 @@ def _class_table(semantics: Any, classes: Sequence[Any] | None) -> tuple[list[An
     if table.dtype.kind not in "fiub":
         raise DataError("the semantics are not numbers", received=str(table.dtype), remedy="Encode texts as numbers.")
     plain = [name.item() if isinstance(name, np.generic) else name for name in names]
-    return plain, table.astype(np.float64)
+    return plain, table.astype(np.float64), attribute_names
+
+
+def _attribute_order(given: Sequence[str], known: Sequence[str]) -> list[int]:
+    """Return where each known attribute stands among the given ones, which must be the same."""
+    for name in given:
+        if name not in known:
+            raise unknown_name("attribute", name, known)
+    missing = [name for name in known if name not in given]
+    if missing:
+        raise DataError(
+            "a class is not described by all attributes",
+            expected=f"{len(known)} attributes",
+            received=f"none for {listed(missing)}",
+            remedy="Give a number for each attribute.",
+        )
+    return [list(given).index(name) for name in known]
 
 
 def _check_new_names(names: Sequence[Any], known: Sequence[Any]) -> None:
@@ -577,7 +639,12 @@ def _spelling(name: Any) -> str:
 
 
 def _training_view(
-    X: Any, y: Any, names: list[Any], semantics: Semantics, unseen_classes: Sequence[Any] | None
+    X: Any,
+    y: Any,
+    names: list[Any],
+    semantics: Semantics,
+    unseen_classes: Sequence[Any] | None,
+    attribute_names: tuple[str, ...],
 ) -> tuple[TrainingView, list[Any]]:
     """Return the view, whose class names are texts, and the names as they came."""
     features, labels = _features(X), _names(y)
@@ -616,6 +683,7 @@ def _training_view(
         groups=None,
         rehearsal_groups=(),
         image_shape=None,
+        attribute_names=attribute_names,
     )
     return view, kept
 

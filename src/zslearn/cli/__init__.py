@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from zslearn import __version__
-from zslearn.cli import evaluate, predict, run, show, synthesize
+from zslearn.cli import classes, evaluate, predict, run, show, synthesize
 from zslearn.errors import TrainingError, ZslearnError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-_COMMANDS = (run, evaluate, predict, synthesize, show)
+_COMMANDS = (run, evaluate, predict, classes, synthesize, show)
 _MEMORY = re.compile("out of memory|not enough memory|allocate memory|size calculation overflowed")
 """How torch says that memory ran out: on the host it has no exception class for it."""
 
@@ -93,10 +93,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _known_words(parser: argparse.ArgumentParser) -> list[str]:
-    """The options and commands of a parser and of all parsers below it."""
+    """The options, choices and commands of a parser and of all parsers below it."""
     words = list(parser._option_string_actions)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, below in action.choices.items():
                 words += [name, *_known_words(below)]
+        elif action.choices is not None:
+            words += map(str, action.choices)
     return words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 from zslearn.errors import DataError
@@ -28,6 +29,10 @@ def load_run_data(arguments: argparse.Namespace, record: dict[str, Any], estimat
     dataset = load_data(
         asked_for["data"], features=asked_for["features"], semantics=asked_for["semantics"], split=split
     )
+    without = [name for name in estimator.added_classes_.tolist() if name not in dataset.class_names]
+    if without:
+        print(f"note: measured without the classes added since the run: {', '.join(without)}", file=sys.stderr)
+        estimator.drop_classes(without)
     if list(dataset.class_names) != estimator.classes_.tolist() or set(dataset.unseen_ids) != set(
         estimator.unseen_ids_
     ):

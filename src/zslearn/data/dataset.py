@@ -65,6 +65,8 @@ class TrainingView:
     """What makes such features of images, as `ImageEncoder.facts` describes it; None: not known."""
     text_encoder: Mapping[str, Any] | None = None
     """What makes such semantics of sentences, as `describe_classes` records it; None: not known."""
+    attribute_names: tuple[str, ...] = ()
+    """[semantic_dim] distinct names of the columns of the semantics; empty: they have none."""
 
     def __post_init__(self) -> None:
         """Check that the parts fit together."""
@@ -144,6 +146,8 @@ class ZSLDataset:
     """What makes such features of images, as `ImageEncoder.facts` describes it; None: not known."""
     text_encoder: Mapping[str, Any] | None = None
     """What makes such semantics of sentences, as `describe_classes` records it; None: not known."""
+    attribute_names: tuple[str, ...] = ()
+    """[semantic_dim] distinct names of the columns of the semantics; empty: they have none."""
     split: str = "official"
     """``"official"``, or the number of a seeded class split."""
     source: str = ""
@@ -197,6 +201,7 @@ class ZSLDataset:
             image_shape=self.image_shape,
             backbone=self.backbone,
             text_encoder=self.text_encoder,
+            attribute_names=self.attribute_names,
         )
 
     def test(self) -> TestView:
@@ -293,6 +298,13 @@ def _check_shared(target: TrainingView | ZSLDataset, features: Features) -> None
                 remedy="Number the group of every row, or give no groups.",
             )
     _check_image_shape(target.image_shape, features.shape[1])
+    if target.attribute_names and len(set(target.attribute_names)) != semantics.shape[1]:
+        raise DataError(
+            "attribute names and semantics do not match",
+            expected=f"{semantics.shape[1]} distinct names, one per column",
+            received=f"{len(set(target.attribute_names))} names",
+            remedy="Name every column of the semantics, or none.",
+        )
     _store(
         target,
         features=features,

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from zslearn.data.dataset import ZSLDataset
-from zslearn.data.glyph_semantics import CHARACTERS
+from zslearn.data.glyph_semantics import ATTRIBUTES, CHARACTERS
 from zslearn.errors import DataError
 
 FACES: Final[tuple[str, ...]] = (
@@ -113,6 +113,7 @@ def load_glyphs(file: Path = GLYPHS_FILE) -> ZSLDataset:
         labels=labels,
         semantics=semantics,
         class_names=CHARACTERS,
+        attribute_names=ATTRIBUTES,
         seen_ids=np.setdiff1d(np.arange(len(CHARACTERS), dtype=np.int64), unseen_ids),
         unseen_ids=unseen_ids,
         train_rows=np.flatnonzero(~unseen & ~heldout),

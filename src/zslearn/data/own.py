@@ -96,6 +96,8 @@ class NamedSemantics:
     """A row per name."""
     encoder: Mapping[str, Any] | None = None
     """What made them of sentences, where an encoder did."""
+    attribute_names: tuple[str, ...] = ()
+    """The names of the columns, where they are attributes."""
 
 
 @dataclass(frozen=True)
@@ -349,6 +351,7 @@ def assemble(parts: OwnParts, *, name: str, source: str) -> ZSLDataset:
         groups=groups,
         backbone=parts.facts.get("backbone"),
         text_encoder=parts.semantics.encoder,
+        attribute_names=parts.semantics.attribute_names,
         source=str(parts.facts.get("source") or source),
         warnings=notes,
     )
@@ -463,7 +466,7 @@ def _attributes(classes: ClassTable, folder: Path) -> NamedSemantics:
             remedy=f"Make vectors of the texts with: zslearn describe {folder} --encoder FOLDER|HUB_NAME",
         )
     vectors = check_semantics(classes.attributes, class_names=classes.names)
-    return NamedSemantics(classes.path.name, classes.names, vectors)
+    return NamedSemantics(classes.path.name, classes.names, vectors, attribute_names=classes.attribute_names)
 
 
 def _row_table(table: Columns) -> RowTable:

@@ -13,6 +13,7 @@ from zslearn.classifiers.linear import LinearClassifier, gaussian_classifier, tr
 from zslearn.models.base import GenerativeModel, sample_classes
 from zslearn.training.streams import Streams
 
+_FEWER_PASSES = 3
 _MOST_OLD_SAMPLES = 20_000
 """How many samples of the classes that are there already a newcomer's column is fitted against, about."""
 
@@ -61,8 +62,8 @@ def fit_newcomers(
     """Fit the columns of new classes beside those that are there, which stand as they are.
 
     A Gaussian classifier takes the mean of the samples synthesised of a new class. A softmax classifier gets a new
-    column, trained with the settings of the fit to tell these samples from those that the generator draws of the
-    classes that are there already.
+    column, trained to tell these samples from those that the generator draws of the classes that are there already:
+    with the settings of the fit, but a third of its passes, for synthetic samples are soon told apart.
 
     Args:
         model: The trained model.
@@ -96,7 +97,7 @@ def fit_newcomers(
         torch.arange(1 + n_new, device=synthetic.device).repeat_interleave(n_rows),
         n_new,
         streams,
-        epochs=config.classifier_epochs,
+        epochs=max(1, config.classifier_epochs // _FEWER_PASSES),
         learning_rate=config.classifier_learning_rate,
         weight_decay=config.classifier_weight_decay,
     )
