@@ -99,6 +99,7 @@ def make_record(dataset: ZSLDataset, outcome: Outcome, data: Mapping[str, Any]) 
         "versions": versions(),
         "hardware": hardware(str(estimator.recogniser_.device)),
         "seconds": dict(outcome.seconds),
+        "updates": estimator.recogniser_.updates,
         "peak_memory_bytes": peak_memory_bytes(),
     }
 

@@ -236,3 +236,13 @@ def test_models_are_listed_in_columns(command):
     for key in ("year", "family", "source", "line"):
         places = {line.index(str(entry[key])) for line, entry in zip(lines, entries, strict=True)}
         assert len(places) == 1, key
+
+
+def test_a_training_that_runs_out_of_time_says_so(command, tmp_path):
+    folder = tmp_path / "r"
+    answer = command("run", "--model", "teacher", "--split", 1, "--out", folder, "--set", "max_seconds=0.001")
+    assert answer.code == 0, answer.err
+    record = json.loads((folder / "record.json").read_text())
+    updates = record["updates"]["embedding"]
+    assert 1 <= updates["done"] < updates["planned"] == 1000
+    assert f"time was up in stage embedding after {updates['done']} of 1000 updates" in answer.out

@@ -191,6 +191,17 @@ def test_classes_come_and_go_without_changing_a_bit_of_the_others(dataset, name,
 
 
 @every
+def test_updates_are_told_and_end_with_the_time(dataset, name, fitted):
+    stages = fitted.updates.values()
+    assert all(stage["done"] == stage["planned"] for stage in stages)
+    assert bool(stages) == any(True for _ in getattr(fitted, "model", torch.nn.Identity()).parameters())
+    if stages:
+        hurried = fit(dataset, name, max_seconds=1e-6)
+        assert [stage["done"] for stage in hurried.updates.values()] == [1, *[0] * (len(stages) - 1)]
+        assert np.isfinite(hurried.scores(dataset.test().features)).all()
+
+
+@every
 @pytest.mark.parametrize("value", [-1.0, "much", None])
 def test_bad_settings_are_refused(dataset, name, value):
     fields = field_facts(model_entry(name).load().Config)

@@ -253,3 +253,41 @@ def test_a_state_survives_a_file(tmp_path):
     fresh.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     fresh.run()
     assert same(weights(whole), weights(fresh))
+
+
+def test_steps_done_are_counted_by_stage():
+    loop = make_loop()
+    for _ in range(8):
+        loop.step()
+    assert loop.n_done == [6, 0, 2]
+
+
+def test_out_of_time_it_stops_after_the_step_with_the_averages_so_far():
+    loop, reports = make_loop(), []
+    loop.run(reports.append, max_seconds=1e-9)
+    assert loop.done
+    assert loop.n_done == [1, 0, 0]
+    assert [report.step for report in reports] == [1]
+    by_hand = make_loop()
+    by_hand.step()
+    average = by_hand._averages["second.weight"]
+    assert torch.equal(loop.model.second.weight, average)
+
+
+def test_a_limit_that_is_not_reached_changes_no_bit():
+    limited, free = make_loop(), make_loop()
+    limited.run(max_seconds=1e6)
+    free.run()
+    assert torch.equal(limited.model.first.weight, free.model.first.weight)
+    assert limited.n_done == free.n_done == [6, 0, 3]
+
+
+def test_time_before_a_resumption_counts():
+    loop, resumed = make_loop(), make_loop()
+    loop.run(max_seconds=1e6)
+    half = make_loop()
+    half.step()
+    half.seconds = 100.0
+    resumed.load_state_dict(copy.deepcopy(half.state_dict()))
+    resumed.run(max_seconds=99.0)
+    assert resumed.n_done == [2, 0, 0]

@@ -303,6 +303,9 @@ def _print_result(record: dict[str, Any], folder: Path) -> None:
 
     for warning in record["data"]["warnings"]:
         print(f"warning: {warning}")
+    for stage, updates in record.get("updates", {}).items():
+        if updates["done"] < updates["planned"]:
+            print(f"note: time was up in stage {stage} after {updates['done']} of {updates['planned']} updates.")
     split = record["data"]["split"]
     print(f"{record['data']['name']}, {split} split, seed {record['seed']}; percent, AUSUC as a fraction:")
     print()

@@ -44,6 +44,9 @@ class ModelConfig:
     """Power to which the strengths of the semantics' principal axes are raised: 1 keeps their geometry."""
     unseen_semantics: bool = True
     """Whether training may use the semantics of unseen classes. Off, they enter afterwards alone."""
+    max_seconds: Annotated[float, Range(0)] = 0.0
+    """Seconds after which a training stops where it stands, for comparisons at equal time; 0 sets no limit. Where the
+    limit is met, the same seed no longer gives the same bits."""
 
 
 @dataclass(frozen=True, kw_only=True)

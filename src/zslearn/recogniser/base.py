@@ -28,10 +28,12 @@ class Recogniser(ABC):
     Attributes:
         model_name: The model's name in the zoo.
         seconds: How long each stage of the fit took.
+        updates: How many steps of each stage of the training were planned and done; nothing where none was trained.
     """
 
     model_name: str
     seconds: dict[str, float]
+    updates: dict[str, dict[str, int]]
 
     @property
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class SolvedRecogniser(Recogniser):
         added: What classes that were added later are compared with, ``[n_added, table_dim]``.
         places: Where every class id stands among the classes of the fit and, behind them, the added ones.
         seconds: How long solving took.
+        updates: Nothing: a closed form takes none.
     """
 
     model_name: str
@@ -40,6 +41,7 @@ class SolvedRecogniser(Recogniser):
     added: Table
     places: Ids
     seconds: dict[str, float]
+    updates: dict[str, dict[str, int]] = field(default_factory=dict, init=False)
 
     @property
     def config(self) -> ClosedForm:

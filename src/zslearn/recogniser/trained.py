@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,6 +49,7 @@ class TrainedRecogniser(Recogniser):
         places: The place of every class id, ``[n_classes]``.
         n_fitted: The number of places that the fit filled.
         seconds: How long each stage of the fit took.
+        updates: How many steps of each stage of the training were planned and done.
     """
 
     model_name: str
@@ -60,6 +62,7 @@ class TrainedRecogniser(Recogniser):
     places: Tensor
     n_fitted: int
     seconds: dict[str, float]
+    updates: dict[str, dict[str, int]]
 
     @property
     def config(self) -> ModelConfig:
@@ -227,6 +230,7 @@ class TrainedRecogniser(Recogniser):
                 places=arrays["places"].to(device),
                 n_fitted=int(arrays["n_fitted"]),
                 seconds={},
+                updates={},
             )
         except (KeyError, RuntimeError, IndexError) as error:
             raise DataError(
@@ -305,7 +309,8 @@ def train_recogniser(
 
     streams = Streams(seed, device)
     model = model_class(task, config, streams)
-    Loop(model, model.plan(), Rows(features, known_labels, task.semantics), streams).run(on_progress, keeper=keeper)
+    loop = Loop(model, model.plan(), Rows(features, known_labels, task.semantics), streams)
+    loop.run(on_progress, keeper=keeper, max_seconds=config.max_seconds or math.inf)
     model.eval()
     clock.lap("training")
 
@@ -328,6 +333,10 @@ def train_recogniser(
         places=torch.arange(len(conditions), device=device),
         n_fitted=len(conditions),
         seconds=clock.seconds,
+        updates={
+            stage.name: {"planned": stage.n_steps, "done": n_done}
+            for stage, n_done in zip(loop.plan.stages, loop.n_done, strict=True)
+        },
     )
 
 

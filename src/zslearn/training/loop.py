@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -71,9 +72,15 @@ class Loop:
         plan: What to do.
         rows: What to train on.
         streams: Where all randomness comes from.
+
+    Attributes:
+        n_done: How many steps of each stage have been executed.
+        seconds: How long ``run`` has taken so far.
     """
 
     def __init__(self, model: nn.Module, plan: Plan, rows: Rows, streams: Streams) -> None:
+        self.n_done = [0] * len(plan.stages)
+        self.seconds = 0.0
         self.model = model
         self.plan = plan
         self.rows = rows
@@ -91,30 +98,45 @@ class Loop:
         return self.cursor.stage >= len(self.plan.stages)
 
     def run(
-        self, on_step: Callable[[Progress], None] | None = None, *, every: int = 50, keeper: Keeper | None = None
+        self,
+        on_step: Callable[[Progress], None] | None = None,
+        *,
+        every: int = 50,
+        keeper: Keeper | None = None,
+        max_seconds: float = math.inf,
     ) -> None:
-        """Train to the end of the plan.
+        """Train to the end of the plan, or of the time.
 
         Args:
             on_step: Called every ``every`` steps and at the end of each stage; reading the terms is what makes
                 the host wait for the device, so it is not done in between.
             every: Steps between two calls.
             keeper: Told of every step; before the first it may bring the loop to a saved state.
+            max_seconds: After how long the training stops where it stands, time before a resumption included.
 
         Raises:
             TrainingError: As ``check``, before every call and at the end of each stage.
         """
         if keeper is not None:
             keeper.resume(self)
+        begun = time.monotonic() - self.seconds
         while not self.done:
             stage, step = self._stage, self.cursor.step
             self.step()
+            self.seconds = time.monotonic() - begun
+            if self.seconds >= max_seconds:
+                self.stop()
             if step % every == 0 or self.cursor.step == 0:
                 self.check()
                 if on_step is not None:
                     on_step(self._progress(stage, step))
             if keeper is not None:
                 keeper.step_done(self)
+
+    def stop(self) -> None:
+        """End the training between two steps: the averages of the stage are adopted, the rest of the plan is left."""
+        self._adopt_averages()
+        self.cursor = Cursor(stage=len(self.plan.stages))
 
     def step(self) -> None:
         """Execute all phases that remain of the current step."""
@@ -187,12 +209,15 @@ class Loop:
             "terms": dict(self._terms),
             "streams": self.streams.state_dict(),
             "cursor": (self.cursor.stage, self.cursor.step, self.cursor.phase),
+            "n_done": list(self.n_done),
+            "seconds": self.seconds,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state that ``state_dict`` returned for the same model and plan."""
         self.model.load_state_dict(state["model"])
         self.cursor = Cursor(*state["cursor"])
+        self.n_done, self.seconds = list(state["n_done"]), state["seconds"]
         self._averages = _on_device(state["averages"], self.rows.features.device)
         self._terms = _on_device(state["terms"], self.rows.features.device)
         self._first_bad.clear()
@@ -235,6 +260,7 @@ class Loop:
 
     def _end_step(self, stage: Stage) -> None:
         self._average(stage)
+        self.n_done[self.cursor.stage] += 1
         self.cursor.phase = 0
         self.cursor.step += 1
         if self.cursor.step == stage.n_steps:
