@@ -154,6 +154,7 @@ def _converted(kind: Any, value: Any) -> Any:
     return value if type(value) is kind else None
 
 
+@functools.cache
 def _field_texts(configuration: type) -> dict[str, str]:
     texts: dict[str, str] = {}
     for cls in reversed(configuration.__mro__):

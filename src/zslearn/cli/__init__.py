@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from zslearn import __version__
-from zslearn.cli import classes, evaluate, predict, run, show, synthesize
+from zslearn.cli import ablate, benchmark, classes, evaluate, predict, run, show, sweep, synthesize
 from zslearn.errors import TrainingError, ZslearnError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-_COMMANDS = (run, evaluate, predict, classes, synthesize, show)
+_COMMANDS = (run, evaluate, predict, classes, synthesize, show, benchmark, ablate, sweep)
 _MEMORY = re.compile("out of memory|not enough memory|allocate memory|size calculation overflowed")
 """How torch says that memory ran out: on the host it has no exception class for it."""
 
@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = _parser().parse_args(argv)
+        arguments.words = list(sys.argv[1:] if argv is None else argv)
         code: int = arguments.command(arguments)
         sys.stdout.flush()
         return code

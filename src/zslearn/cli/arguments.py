@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zslearn.tracking import Trackers
 
 
 def add_data_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -40,3 +45,73 @@ def add_run_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run_folder", type=Path, metavar="RUN", help="the folder of a finished run, or of a saved model"
     )
+
+
+def add_arms_arguments(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the arguments that say what an ablation or a sweep runs on.
+
+    Args:
+        parser: Where to add them.
+        name: The command, which begins the name of the default folder.
+    """
+    parser.add_argument("--model", default="skd", help="a model of the zoo (default: skd)")
+    parser.add_argument(
+        "--data", default="glyphs", metavar="NAME|FOLDER", help="glyphs, a known name, or a folder (default: glyphs)"
+    )
+    parser.add_argument("--features", metavar="FILE", help="the feature file, where the folder holds several")
+    parser.add_argument("--semantics", metavar="FILE", help="the split file (default: att_splits.mat)")
+    parser.add_argument(
+        "--splits", nargs="+", default=["0", "1", "2"], metavar="official|N", help="class splits (default: 0 1 2)"
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="default: 0 1 2")
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="settings of the model in every arm",
+    )
+    parser.add_argument(
+        "--rehearse", action="store_true", help="rehearse in every run, for U, S and H; costs three times the time"
+    )
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda", help="where to train (default: auto)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"the experiment's folder (default: runs/{name}-DATA-MODEL)"
+    )
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say who executes the runs of an experiment."""
+    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one for each processor)")
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="processes here, or a Ray cluster (default: local)"
+    )
+    parser.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster, or auto (default: start one here)")
+    parser.add_argument("--retry", action="store_true", help="execute runs that failed again")
+    add_log_argument(parser)
+
+
+def add_log_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--log``."""
+    parser.add_argument(
+        "--log",
+        action="append",
+        default=[],
+        metavar="KIND:PATH",
+        help="a tracker to tell: tensorboard:DIR or jsonl:FILE; may be given again",
+    )
+
+
+def trackers_of(arguments: argparse.Namespace) -> AbstractContextManager[Trackers | None]:
+    """Return the trackers that ``--log`` names, ready to be entered; None without any.
+
+    Raises:
+        ConfigError: If a name is malformed.
+    """
+    from contextlib import nullcontext
+
+    from zslearn.tracking import Trackers
+
+    return Trackers(arguments.log) if arguments.log else nullcontext()

@@ -10,14 +10,16 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zslearn.cli.arguments import add_data_arguments, add_json_argument
+from zslearn.cli.arguments import add_data_arguments, add_json_argument, add_log_argument, trackers_of
 
 if TYPE_CHECKING:
     from zslearn.data.dataset import ZSLDataset
     from zslearn.runs import RunInProgress
+    from zslearn.tracking import Trackers
     from zslearn.training.checkpoint import Checkpoints
 
 NAME = "run"
@@ -54,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --resume: go on although hardware, threads or versions differ, which changes the bits",
     )
+    add_log_argument(parser)
     add_json_argument(parser)
 
 
@@ -114,7 +117,7 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     }
     with RunInProgress(arguments.out, default, begun) as run_in_progress:
         checkpoints = Checkpoints(lambda: run_in_progress.folder, every=arguments.checkpoint_every)
-        return _execute(dataset, run_in_progress, checkpoints)
+        return _execute(dataset, run_in_progress, checkpoints, trackers_of(arguments))
 
 
 def _resumed(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
@@ -167,11 +170,14 @@ def _resumed(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
             },
             checkpoints.history,
         )
-        return _execute(dataset, run_in_progress, checkpoints)
+        return _execute(dataset, run_in_progress, checkpoints, trackers_of(arguments))
 
 
 def _execute(
-    dataset: ZSLDataset, run_in_progress: RunInProgress, checkpoints: Checkpoints
+    dataset: ZSLDataset,
+    run_in_progress: RunInProgress,
+    checkpoints: Checkpoints,
+    trackers: AbstractContextManager[Trackers | None],
 ) -> tuple[Path, dict[str, Any]]:
     """Run the protocol; whatever happens, the folder's record says how it ended."""
     from zslearn.cli.interrupts import GentleInterrupts
@@ -188,6 +194,7 @@ def _execute(
         with (
             GentleInterrupts(checkpoints.ask_to_stop),
             ProgressReport(run_in_progress.keep, checkpoints.history) as progress,
+            trackers as log,
         ):
             outcome = run_protocol(
                 dataset,
@@ -197,6 +204,7 @@ def _execute(
                 device=begun["device"],
                 on_progress=progress.update,
                 checkpoints=checkpoints,
+                log=log,
             )
         folder = run_in_progress.folder
         record = make_record(dataset, outcome, begun["data"])

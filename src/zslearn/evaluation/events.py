@@ -34,6 +34,9 @@ class Event:
 class EventLog:
     """A growing chain of events.
 
+    Args:
+        events: The events so far.
+
     >>> log = EventLog()
     >>> log.add("rehearsed", offset=0.5)
     >>> log.add("test view opened")
@@ -41,8 +44,8 @@ class EventLog:
     True
     """
 
-    def __init__(self) -> None:
-        self._events: list[Event] = []
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self._events = list(events)
 
     @property
     def events(self) -> tuple[Event, ...]:

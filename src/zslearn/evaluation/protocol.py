@@ -24,6 +24,7 @@ from zslearn.evaluation.metrics import (
     seen_unseen_curve,
 )
 from zslearn.shapes import Ids, Labels, PerClass, Scores
+from zslearn.tracking import Log, ProgressLog
 from zslearn.training.checkpoint import Checkpoints
 
 
@@ -118,6 +119,7 @@ def run_protocol(
     searched: Mapping[str, Any] | None = None,
     on_progress: Callable[[FitProgress], None] | None = None,
     checkpoints: Checkpoints | None = None,
+    log: Log | None = None,
 ) -> Outcome:
     """Rehearse and train the model and the closed-form references, then open the test view and measure all.
 
@@ -135,6 +137,7 @@ def run_protocol(
         searched: How a search came to the settings; the first event.
         on_progress: Told how training goes.
         checkpoints: Keeps the state of the trainings, and gives back what an earlier, stopped run had reached.
+        log: A tracker's hook: told the terms of training, and in the end the metrics.
 
     Raises:
         ZslearnError: As ``GenerativeZSL.fit``.
@@ -142,32 +145,35 @@ def run_protocol(
     view = dataset.training()
     has_test = bool(len(dataset.test_seen_rows) + len(dataset.test_unseen_rows))
     seconds: dict[str, float] = {}
-    log = EventLog()
+    happened = EventLog()
     if searched is not None:
-        log.add("searched", **searched)
+        happened.add("searched", **searched)
     start = time.perf_counter()
     estimator = GenerativeZSL(model, settings=settings, rehearse=rehearse, seed=seed, device=device)
-    estimator.fit_view(view, on_progress, checkpoints)
+    tracked = None if log is None else ProgressLog(log)
+    estimator.fit_view(view, _both(on_progress, tracked), checkpoints)
     fitted = time.perf_counter()
     final = estimator.recogniser_.seconds
     seconds["rehearsal"] = fitted - start - sum(final.values())
     seconds |= final
     if estimator.rehearsal_ is not None:
         chosen = estimator.alternatives_[estimator.rehearsal_.chosen]
-        log.add("rehearsed", settings=dict(chosen), offset=estimator.offset_, ausuc=list(estimator.rehearsal_.ausuc))
-    log.add("trained", seed=seed, config=digest(asdict(estimator.recogniser_.config)))
+        happened.add(
+            "rehearsed", settings=dict(chosen), offset=estimator.offset_, ausuc=list(estimator.rehearsal_.ausuc)
+        )
+    happened.add("trained", seed=seed, config=digest(asdict(estimator.recogniser_.config)))
 
     chosen_references = run_references(view, estimator.folds(view)) if references and has_test else {}
     seconds["references"] = time.perf_counter() - fitted
     if chosen_references:
-        log.add(
+        happened.add(
             "references chosen", **{name: digest(reference.facts()) for name, reference in chosen_references.items()}
         )
 
     opened = time.perf_counter()
     test = dataset.test()
     if has_test:
-        log.add(TEST_VIEW_OPENED, n_rows=len(test.labels), data=dataset.checksum)
+        happened.add(TEST_VIEW_OPENED, n_rows=len(test.labels), data=dataset.checksum)
         scores = estimator.recogniser_.scores(test.features)
     else:
         scores = np.empty((0, dataset.n_classes))
@@ -177,7 +183,9 @@ def run_protocol(
         for name, reference in chosen_references.items()
     }
     if has_test:
-        log.add("measured", **measurement.plain.as_dict())
+        happened.add("measured", **measurement.plain.as_dict())
+    if tracked is not None:
+        tracked.finish(measurement.plain.as_dict(), measurement.corrected.as_dict())
     seconds["evaluation"] = time.perf_counter() - opened
     return Outcome(
         estimator=estimator,
@@ -185,5 +193,18 @@ def run_protocol(
         references=chosen_references,
         reference_measurements=reference_measurements,
         seconds=seconds,
-        events=log.events,
+        events=happened.events,
     )
+
+
+def _both(
+    on_progress: Callable[[FitProgress], None] | None, tracked: ProgressLog | None
+) -> Callable[[FitProgress], None] | None:
+    if on_progress is None or tracked is None:
+        return on_progress if tracked is None else tracked.update
+
+    def tell(progress: FitProgress) -> None:
+        on_progress(progress)
+        tracked.update(progress)
+
+    return tell

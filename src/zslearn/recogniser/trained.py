@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from zslearn.classifiers.linear import LinearClassifier
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
-from zslearn.errors import DataError
+from zslearn.errors import ConfigError, DataError
 from zslearn.models.base import GenerativeModel, ModelConfig, Task, TrainedModel, sample_classes
 from zslearn.recogniser.base import Clock, Recogniser, arrays_below
 from zslearn.recogniser.classifier import class_moments, fit_classifier, fit_newcomers
@@ -147,6 +148,28 @@ class TrainedRecogniser(Recogniser):
             weight, bias = (emptied(part.detach()) for part in (self.classifier.weight, self.classifier.bias))
             classifier = LinearClassifier(weight, bias)
         return replace(self, conditions=emptied(self.conditions), classifier=classifier, places=places)
+
+    def with_unseen_samples(self, view: TrainingView, samples: Float[np.ndarray, ...], seed: int) -> TrainedRecogniser:
+        """Return a recogniser whose final classifier learned from given samples of the unseen classes.
+
+        Args:
+            view: What the model was trained on.
+            samples: Raw features of each unseen class, ``[n_unseen, n_synthetic, feature_dim]``.
+            seed: Draws the classifier's batches.
+
+        Raises:
+            ConfigError: If the model has no final classifier.
+        """
+        if not isinstance(self.model, GenerativeModel):
+            raise ConfigError(f"the model {self.model_name!r} has no classifier that learns from samples")
+        streams = Streams(seed, self.device)
+        with torch.no_grad():
+            mapped = _tensor(self.feature_space.transform(samples.reshape(-1, samples.shape[-1])), self.device)
+            inputs = self.model.represent(mapped, streams).unflatten(0, samples.shape[:2])
+        features = _tensor(self.feature_space.transform(view.features), self.device)
+        labels, unseen_ids = _ids(view.labels, self.device), _ids(view.unseen_ids, self.device)
+        classifier = fit_classifier(self.model, features, labels, inputs, unseen_ids, streams)
+        return replace(self, classifier=classifier)
 
     def synthesize(self, semantics: Semantics, n_samples: int, seed: int) -> NDArray[np.float32]:
         """Draw samples of classes, as raw features.

@@ -1,0 +1,159 @@
+"""Experiment folders: what is planned, one record per run, and the journals of searches."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zslearn.errors import RunFolderError
+from zslearn.experiments.experiment import Experiment
+from zslearn.experiments.jobs import Job
+from zslearn.files import write_json
+
+EXPERIMENT_VERSION = 1
+EXPERIMENT_FILE = "experiment.json"
+FINISHED, FAILED, MISSING = "finished", "failed", "missing"
+
+
+class ExperimentFolder:
+    """The folder of one experiment.
+
+    Args:
+        path: Where it is.
+        plan: What ``experiment.json`` holds.
+    """
+
+    def __init__(self, path: Path, plan: Mapping[str, Any]) -> None:
+        self.path = path
+        self.plan = plan
+
+    @classmethod
+    def prepare(cls, path: Path, experiment: Experiment, jobs: Sequence[Job], command: str) -> ExperimentFolder:
+        """Make the folder of an experiment, or take up the one that is there.
+
+        Records of an earlier run stay; those that the experiment no longer asks for are not looked at.
+
+        Args:
+            path: Where.
+            experiment: What is run.
+            jobs: Its runs.
+            command: How to run it again.
+
+        Raises:
+            RunFolderError: If something else is in the way, or no folder can be made.
+        """
+        if path.exists() and not (path / EXPERIMENT_FILE).exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunFolderError(
+                f"{path} is in the way",
+                expected="a new folder, or that of this experiment",
+                remedy="Name another folder with --out.",
+            )
+        if (path / EXPERIMENT_FILE).exists():
+            name = cls.open(path).plan["name"]
+            if name != experiment.name:
+                raise RunFolderError(
+                    f"{path} is in the way",
+                    expected=f"the experiment {experiment.name}",
+                    received=f"the experiment {name}",
+                    remedy="Name another folder with --out.",
+                )
+        plan = {
+            "experiment_version": EXPERIMENT_VERSION,
+            "name": experiment.name,
+            "title": experiment.title,
+            "note": experiment.note,
+            "kind": experiment.kind,
+            "command": command,
+            "rehearse": experiment.rehearse,
+            "search": {"trials": experiment.trials, "objective": experiment.objective} if experiment.trials else None,
+            "jobs": [job.entry() for job in jobs],
+        }
+        try:
+            for folder in (path, path / "records", path / "search"):
+                folder.mkdir(parents=True, exist_ok=True)
+            write_json(path / EXPERIMENT_FILE, plan)
+        except OSError as error:
+            raise RunFolderError(
+                f"the experiment folder {path} cannot be made",
+                received=error.strerror,
+                remedy="Name a folder that you may write to with --out.",
+            ) from error
+        return cls(path, plan)
+
+    @classmethod
+    def open(cls, path: Path) -> ExperimentFolder:
+        """Open the folder of an experiment.
+
+        Raises:
+            RunFolderError: If it is none, or its plan is damaged.
+        """
+        file = path / EXPERIMENT_FILE
+        try:
+            plan = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise RunFolderError(
+                f"{path} is no experiment folder",
+                expected=f"a file {EXPERIMENT_FILE} in it",
+                remedy="Give a folder that 'zslearn benchmark run' has written.",
+            ) from error
+        except (OSError, ValueError) as error:
+            raise RunFolderError(
+                f"{file} cannot be read", received=str(error), remedy="Run the experiment again."
+            ) from error
+        if not isinstance(plan, dict) or plan.get("experiment_version") != EXPERIMENT_VERSION:
+            version = plan.get("experiment_version") if isinstance(plan, dict) else None
+            raise RunFolderError(
+                f"{file} is not of this version",
+                expected=f"experiment_version {EXPERIMENT_VERSION}",
+                received=str(version),
+                remedy="Run the experiment again.",
+            )
+        return cls(path, plan)
+
+    def record_path(self, key: str) -> Path:
+        """Return where the record of a run is."""
+        return self.path / "records" / f"{key}.json"
+
+    def journal_path(self, key: str) -> Path:
+        """Return where the journal of a search is."""
+        return self.path / "search" / f"{key}.journal"
+
+    def write(self, key: str, record: Mapping[str, Any]) -> None:
+        """Write the record of a run, atomically."""
+        write_json(self.record_path(key), record)
+
+    def read(self, key: str) -> dict[str, Any] | None:
+        """Return the record of a run; None where there is none, or none that can be read."""
+        try:
+            record = json.loads(self.record_path(key).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return record if isinstance(record, dict) and record.get("status") in (FINISHED, FAILED) else None
+
+    def records(self) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+        """Yield every planned job with its record, where there is one."""
+        for job in self.plan["jobs"]:
+            yield job, self.read(job["key"])
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return every planned job with its status, cause of failure and main figures."""
+        lines = []
+        for job, record in self.records():
+            line = {**job, "status": MISSING if record is None else record["status"]}
+            if record is not None and record["status"] == FAILED:
+                line["cause"] = record.get("cause", "unknown")
+            elif record is not None:
+                line["metrics"] = record.get("metrics")
+                line["metrics_corrected"] = record.get("metrics_corrected")
+                line["seconds"] = sum(record.get("seconds", {}).values())
+            lines.append(line)
+        return lines
+
+
+def counted(status: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how many jobs are finished, failed and missing."""
+    counts = Counter(line["status"] for line in status)
+    return {name: counts[name] for name in (FINISHED, FAILED, MISSING)}

@@ -1,0 +1,261 @@
+"""What an experiment shows: means over its units, and paired comparisons that say how sure they are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from zslearn.evaluation.statistics import Comparison, Summary, common_units, compare, corrected, summarise
+from zslearn.experiments.arms import PARTS
+from zslearn.experiments.folder import FAILED, FINISHED, ExperimentFolder
+
+METRICS = ("t1", "u", "s", "h", "ausuc")
+TEST_SELECTED = "test_selected"
+"""What begins the names of figures that were chosen on the test view."""
+Unit = tuple[str, int]
+"""A split and a seed."""
+
+
+@dataclass(kw_only=True)
+class Row:
+    """One model, arm or reference on one data set.
+
+    Attributes:
+        name: What it is.
+        is_reference: Whether it is a closed-form reference that was measured beside the models.
+        n_planned: Runs that the experiment asks for.
+        n_failed: Runs of these that failed.
+        values: The finished ones' figures, by metric and unit; fractions in [0, 1].
+    """
+
+    name: str
+    is_reference: bool = False
+    n_planned: int = 0
+    n_failed: int = 0
+    values: dict[str, dict[Unit, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, unit: Unit, figures: Mapping[str, float | None]) -> None:
+        """Take in the figures of a run; those that there was nothing to measure for are left out."""
+        for metric, value in figures.items():
+            if value is not None:
+                self.values[metric][unit] = value
+
+    @property
+    def n_finished(self) -> int:
+        """Runs that finished."""
+        return max(map(len, self.values.values()), default=0)
+
+    def summary(self, metric: str) -> Summary | None:
+        """Return the metric's mean with spread and interval; None without a finished run."""
+        values = self.values.get(metric)
+        return summarise(np.array(list(values.values()))) if values else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The rows of one data set, on its official split or on class splits.
+
+    Attributes:
+        data: The data set.
+        splits: ``official`` or ``class splits``.
+        metric: What rows are compared by.
+        rows: Models or arms in the order of the experiment, then references.
+        comparisons: Paired comparisons over the units that both sides have, corrected for their number.
+    """
+
+    data: str
+    splits: str
+    metric: str
+    rows: tuple[Row, ...]
+    comparisons: tuple[Comparison, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the group ready for JSON."""
+        return {
+            "data": self.data,
+            "splits": self.splits,
+            "compared_by": self.metric,
+            "rows": [
+                {
+                    "name": row.name,
+                    "reference": row.is_reference,
+                    "n_planned": row.n_planned,
+                    "n_finished": row.n_finished,
+                    "n_failed": row.n_failed,
+                    "metrics": {metric: asdict(summary) for metric in row.values if (summary := row.summary(metric))},
+                }
+                for row in self.rows
+            ],
+            "comparisons": [comparison.as_dict() for comparison in self.comparisons],
+        }
+
+
+def summarise_experiment(folder: ExperimentFolder) -> list[Group]:
+    """Sum up what is finished of an experiment.
+
+    Grids compare every model with the best one; ablations each part with its absence, and the whole with every other
+    arm; sweeps each value with what is set. Where runs rehearse it is by corrected H, otherwise by AUSUC.
+    """
+    kind, metric = folder.plan["kind"], "h" if folder.plan.get("rehearse", True) else "ausuc"
+    groups = []
+    for (data, splits), rows in _rows(folder).items():
+        compared = {
+            "grid": _against_the_best,
+            "ablation": _of_parts,
+            "sweep": _against_the_first,
+        }[kind](list(rows.values()), metric)
+        groups.append(
+            Group(
+                data=data,
+                splits=splits,
+                metric=metric,
+                rows=tuple(sorted(rows.values(), key=lambda row: row.is_reference)),
+                comparisons=corrected(list(compared)),
+            )
+        )
+    return groups
+
+
+def _rows(folder: ExperimentFolder) -> dict[tuple[str, str], dict[str, Row]]:
+    """Collect the rows of each group; a reference that the experiment runs as a model has no second row."""
+    models = {job["model"] for job in folder.plan["jobs"]}
+    groups: dict[tuple[str, str], dict[str, Row]] = defaultdict(dict)
+    for job, record in folder.records():
+        rows = groups[job["data"], "official" if job["split"] == "official" else "class splits"]
+        name = job["model"]
+        if job["arm"] is not None:
+            name = f"{name}: {job['arm']}" if len(models) > 1 else job["arm"]
+        row = rows.setdefault(name, Row(name=name))
+        row.n_planned += 1
+        row.n_failed += record is not None and record["status"] == FAILED
+        if record is None or record["status"] != FINISHED:
+            continue
+        unit = (job["split"], job["seed"])
+        row.add(unit, _figures(record))
+        for reference, figures in record["references"].items():
+            if reference not in models:
+                beside = rows.setdefault(reference, Row(name=reference, is_reference=True))
+                beside.add(unit, {metric: figures["corrected"][metric] for metric in METRICS})
+    return groups
+
+
+def _figures(record: Mapping[str, Any]) -> dict[str, float | None]:
+    figures = {metric: record["metrics_corrected"][metric] for metric in METRICS}
+    chosen_on_test = record.get(TEST_SELECTED)
+    if chosen_on_test:
+        figures |= {f"{TEST_SELECTED}_{name}": chosen_on_test[name] for name in ("t1", "h")}
+    return figures
+
+
+def _pair(name: str, against: str, ours: Sequence[Row], theirs: Sequence[Row], metric: str) -> Iterator[Comparison]:
+    """Compare the means of two sets of rows, unit by unit; nothing where they have no unit in common."""
+    units = common_units({f"{i} {row.name}": row.values.get(metric, {}) for i, row in enumerate((*ours, *theirs))})
+    if units:
+        sides = [
+            np.mean([[row.values[metric][unit] for unit in units] for row in rows], axis=0) for rows in (ours, theirs)
+        ]
+        yield compare(name, against, sides[0], sides[1])
+
+
+def _against_the_best(rows: Sequence[Row], metric: str) -> Iterator[Comparison]:
+    means = {row.name: summary.mean for row in rows if (summary := row.summary(metric))}
+    if means:
+        best = next(row for row in rows if row.name == max(means, key=lambda name: means[name]))
+        for row in rows:
+            if row is not best:
+                yield from _pair(row.name, best.name, [row], [best], metric)
+
+
+def _against_the_first(rows: Sequence[Row], metric: str) -> Iterator[Comparison]:
+    for row in rows[1:]:
+        if not row.is_reference:
+            yield from _pair(row.name, rows[0].name, [row], [rows[0]], metric)
+
+
+def _of_parts(rows: Sequence[Row], metric: str) -> Iterator[Comparison]:
+    arms = {row.name: row for row in rows if not row.is_reference}
+    combinations = {name: _parts(name) for name in arms if _parts(name) is not None}
+    by_parts = {parts: arms[name] for name, parts in combinations.items()}
+    for part in PARTS:
+        with_part = [parts for parts in by_parts if parts and part in parts and parts - {part} in by_parts]
+        if with_part:
+            yield from _pair(
+                f"{part.upper()}, averaged over the other parts",
+                "its absence",
+                [by_parts[parts] for parts in with_part],
+                [by_parts[parts - {part}] for parts in with_part if parts],
+                metric,
+            )
+    whole = rows[0]
+    for row in arms.values():
+        if row is not whole:
+            yield from _pair(whole.name, row.name, [whole], [row], metric)
+
+
+def _parts(arm: str) -> frozenset[str] | None:
+    """The parts that an arm of the eight combinations has; None for other arms."""
+    parts = frozenset() if arm == "base" else frozenset(arm.lower().split("+"))
+    return parts if parts <= set(PARTS) else None
+
+
+def summary_table(groups: Sequence[Group]) -> str:
+    """Lay out the rows and the comparisons: percent, AUSUC as a fraction, mean and standard deviation."""
+    return "\n\n".join(_group_table(group) for group in groups)
+
+
+def _group_table(group: Group) -> str:
+    width = max([24, *(len(row.name) + 2 for row in group.rows)])
+    metrics = [metric for metric in METRICS if group.metric == "h" or metric in ("t1", "ausuc")]
+    metrics += [metric for metric in (f"{TEST_SELECTED}_t1", f"{TEST_SELECTED}_h") if _has(group, metric)]
+    titles = [_title(metric) for metric in metrics]
+    lines = [
+        f"{group.data}, {group.splits}; percent, AUSUC as a fraction; mean ± standard deviation over runs"
+        + ("; U, S and H corrected" if group.metric == "h" else ""),
+        "",
+        f"{'':{width}}" + "".join(f"{title:>16}" for title in titles) + f"{'runs':>8}",
+    ]
+    lines.append("-" * len(lines[-1]))
+    n_models = sum(not row.is_reference for row in group.rows)
+    for index, row in enumerate(group.rows):
+        if index == n_models:
+            lines.append("references".ljust(len(lines[3]), "-"))
+        cells = "".join(f"{_cell(row.summary(metric), metric):>16}" for metric in metrics)
+        runs = str(row.n_finished) if row.is_reference else f"{row.n_finished}/{row.n_planned}"
+        failed = f"  {row.n_failed} failed" if row.n_failed else ""
+        lines.append(f"{row.name:{width}}{cells}{runs:>8}{failed}")
+    if group.comparisons:
+        lines += ["", f"Paired differences in {_title(group.metric)}, 95 % interval; p after Holm's correction:"]
+        lines += [f"  {_sentence(comparison, group.metric)}" for comparison in group.comparisons]
+    return "\n".join(lines)
+
+
+def _has(group: Group, metric: str) -> bool:
+    return any(metric in row.values for row in group.rows)
+
+
+def _title(metric: str) -> str:
+    name = metric.removeprefix(f"{TEST_SELECTED}_").upper()
+    return name if name.lower() == metric else f"{name} test-selected"
+
+
+def _cell(summary: Summary | None, metric: str) -> str:
+    if summary is None:
+        return "not run"
+    factor, digits = _unit(metric)
+    spread = f" ± {factor * summary.sd:.{digits}f}" if summary.n > 1 else ""
+    return f"{factor * summary.mean:.{digits}f}{spread}"
+
+
+def _sentence(comparison: Comparison, metric: str) -> str:
+    factor, digits = _unit(metric)
+    gain = comparison.gain
+    interval = f"[{factor * gain.lower:+.{digits}f}, {factor * gain.upper:+.{digits}f}]"
+    return f"{comparison.name}: {factor * gain.mean:+.{digits}f} {interval}, {comparison.words}"
+
+
+def _unit(metric: str) -> tuple[float, int]:
+    return (1.0, 3) if metric == "ausuc" else (100.0, 1)

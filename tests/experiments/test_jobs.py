@@ -1,0 +1,68 @@
+import dataclasses
+
+import pytest
+
+import zslearn
+from zslearn.errors import ConfigError
+from zslearn.experiments import jobs as jobs_module
+from zslearn.experiments.experiment import read_experiment
+from zslearn.experiments.jobs import make_jobs
+
+TEXT = """
+title: t
+data: [glyphs]
+splits: [1, 2]
+seeds: [0, 1]
+models: [skd]
+"""
+
+
+def keys(text=TEXT):
+    return [job.key for job in make_jobs(read_experiment(text, "n", "n.yaml"))]
+
+
+def test_keys_are_the_same_again_and_different_from_each_other():
+    first = keys()
+    assert first == keys()
+    assert len(set(first)) == 4
+    assert all(set(key) <= set("0123456789abcdef") for key in first)
+
+
+def test_keys_depend_on_settings_data_version_and_nothing_else(monkeypatch):
+    first = keys()
+    assert keys(TEXT.replace("title: t", "title: another\nnote: and a note")) == first
+    assert not set(first) & set(keys(TEXT.replace("[skd]", "[{model: skd, settings: {n_updates: 7}}]")))
+    assert not set(first) & set(keys(TEXT + "rehearse: false\n"))
+    assert set(keys(TEXT.replace("[1, 2]", "[2, 3]"))) & set(first) == set(first[2:])
+    monkeypatch.setattr(jobs_module, "__version__", "99")
+    assert not set(first) & set(keys())
+
+
+def test_entries_hold_what_reports_read():
+    entry = make_jobs(read_experiment(TEXT, "n", "n.yaml"))[0].entry()
+    assert set(entry) == {"key", "model", "data", "split", "seed", "arm", "settings", "marks"}
+    assert (entry["model"], entry["data"], entry["split"], entry["seed"], entry["arm"]) == (
+        "skd",
+        "glyphs",
+        "1",
+        0,
+        None,
+    )
+    assert entry["marks"] == {"settings": "not tuned"}
+
+
+def test_data_that_changed_since_the_plan_are_refused():
+    job = make_jobs(read_experiment(TEXT, "n", "n.yaml"))[0]
+    assert job.address.load().checksum == job.address.checksum
+    changed = dataclasses.replace(job.address, checksum="0" * 64)
+    with pytest.raises(ConfigError, match="not what the experiment was planned on"):
+        changed.load()
+
+
+def test_a_search_is_shared_by_the_seeds_and_not_by_the_splits():
+    text = TEXT.replace("[skd]", "[{model: skd, search: {sp_weight: [0.0, 1.0]}}]") + "search: {trials: 2}\n"
+    jobs = make_jobs(read_experiment(text, "n", "n.yaml"))
+    assert [job.study.key for job in jobs[:2]] == [jobs[0].study.key] * 2
+    assert jobs[2].study.key != jobs[0].study.key
+    assert {job.marks["settings"] for job in jobs} == {"searched"}
+    assert zslearn.__version__

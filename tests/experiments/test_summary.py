@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from zslearn.experiments.folder import ExperimentFolder
+from zslearn.experiments.summary import summarise_experiment, summary_table
+
+
+class Recorded(ExperimentFolder):
+    """A folder whose records are made up."""
+
+    def __init__(self, tmp_path, kind, values, **plan):
+        super().__init__(tmp_path, {"kind": kind, "jobs": [], **plan})
+        self.made = {}
+        (tmp_path / "records").mkdir()
+        for (model, arm), by_unit in values.items():
+            for (split, seed), value in by_unit.items():
+                key = f"{len(self.plan['jobs']):04}"
+                job = {"key": key, "model": model, "data": "toy", "split": split, "seed": seed, "arm": arm}
+                self.plan["jobs"].append(job)
+                if value is not None:
+                    figures = dict.fromkeys(("t1", "u", "s", "h", "ausuc"), value)
+                    references = {"ridge": {**figures, "corrected": dict.fromkeys(figures, 0.1)}}
+                    self.write(key, {"status": "finished", "metrics_corrected": figures, "references": references})
+
+
+UNITS = [(str(split), seed) for split in range(4) for seed in range(2)]
+
+
+def series(start, step=0.01):
+    return {unit: start + step * i for i, unit in enumerate(UNITS)}
+
+
+def test_means_deviations_and_what_is_missing(tmp_path):
+    values = {("a", None): series(0.5), ("b", None): {**series(0.3), UNITS[0]: None}}
+    (group,) = summarise_experiment(Recorded(tmp_path, "grid", values))
+    rows = {row.name: row for row in group.rows}
+    expected = np.array(list(series(0.5).values()))
+    assert rows["a"].summary("h").mean == pytest.approx(expected.mean())
+    assert rows["a"].summary("h").sd == pytest.approx(expected.std(ddof=1))
+    assert (rows["b"].n_planned, rows["b"].n_finished) == (8, 7)
+    assert [row.name for row in group.rows] == ["a", "b", "ridge"]
+    assert (group.data, group.splits, group.metric) == ("toy", "class splits", "h")
+
+
+def test_every_model_is_compared_with_the_best_over_common_units(tmp_path):
+    values = {("a", None): series(0.5), ("b", None): {**series(0.3), UNITS[0]: None}}
+    (group,) = summarise_experiment(Recorded(tmp_path, "grid", values))
+    by_name = {comparison.name: comparison for comparison in group.comparisons}
+    assert by_name["b"].against == "a"
+    assert by_name["b"].gain.n_pairs == 7
+    assert by_name["b"].gain.mean == pytest.approx(-0.2)
+    assert by_name["b"].verdict == "worse"
+    assert by_name["b"].n_comparisons == 2
+    text = summary_table([group])
+    assert "b: -20.0 [-20.0, -20.0], worse than a" in text
+    assert "7/8" in text
+
+
+def test_a_failed_run_leaves_a_hole_that_is_counted(tmp_path):
+    folder = Recorded(tmp_path, "grid", {("a", None): {UNITS[0]: 0.5, UNITS[1]: None}, ("b", None): {UNITS[0]: None}})
+    folder.write("0001", {"status": "failed", "cause": "NaN"})
+    (group,) = summarise_experiment(folder)
+    rows = {row.name: row for row in group.rows}
+    assert (rows["a"].n_finished, rows["a"].n_failed, rows["a"].n_planned) == (1, 1, 2)
+    text = summary_table([group])
+    assert "1 failed" in text
+    assert "not run" in text
+
+
+def test_a_reference_that_is_also_a_model_has_one_row(tmp_path):
+    (group,) = summarise_experiment(
+        Recorded(tmp_path, "grid", {("a", None): series(0.5), ("ridge", None): series(0.2)})
+    )
+    rows = {row.name: row for row in group.rows}
+    assert rows["ridge"].summary("h").mean == pytest.approx(0.235)
+    assert not rows["ridge"].is_reference
+
+
+def test_parts_are_averaged_over_the_states_of_the_others(tmp_path):
+    effect = {"SR": 0.1, "SP": 0.02, "KD": 0.0}
+    arms = ["SR+SP+KD", "SR+SP", "SR+KD", "SP+KD", "SR", "SP", "KD", "base", "teacher: plain"]
+    values = {("skd", arm): series(0.3 + sum(effect.get(part, 0) for part in arm.split("+"))) for arm in arms}
+    (group,) = summarise_experiment(Recorded(tmp_path, "ablation", values, rehearse=False))
+    gains = {(each.name, each.against): each.gain.mean for each in group.comparisons}
+    for part, gain in effect.items():
+        assert gains[f"{part}, averaged over the other parts", "its absence"] == pytest.approx(gain)
+    assert gains["SR+SP+KD", "base"] == pytest.approx(0.12)
+    assert gains["SR+SP+KD", "teacher: plain"] == pytest.approx(0.12)
+    assert len(group.comparisons) == 3 + 8
+    assert group.metric == "ausuc"
+
+
+def test_sweeps_compare_each_value_with_what_is_set(tmp_path):
+    values = {("skd", "as set"): series(0.3), ("skd", "w = 2"): series(0.35)}
+    (group,) = summarise_experiment(Recorded(tmp_path, "sweep", values))
+    (comparison,) = group.comparisons
+    assert (comparison.name, comparison.against) == ("w = 2", "as set")
+    assert comparison.gain.mean == pytest.approx(0.05)
+    assert group.as_dict()["comparisons"][0]["verdict"] == "better"
+
+
+def test_figures_chosen_on_test_stand_in_columns_of_that_name(tmp_path):
+    folder = Recorded(tmp_path, "grid", {("a", None): {UNITS[0]: 0.5}})
+    record = folder.read("0000")
+    folder.write("0000", {**record, "test_selected": {"t1": 0.9, "h": 0.8}})
+    (group,) = summarise_experiment(folder)
+    assert group.rows[0].summary("h").mean == 0.5
+    assert group.rows[0].summary("test_selected_h").mean == 0.8
+    assert "H test-selected" in summary_table([group])
