@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from encoders import tiny_backbone
 from zslearn import GenerativeZSL
 from zslearn.data.images import ImageEncoder, open_image
 from zslearn.errors import DataError, MissingExtraError, UnknownNameError
@@ -116,42 +117,6 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     with pytest.raises(DataError, match="20000 x 20000|DecompressionBomb"):
         open_image(path)
     assert time.perf_counter() - started < 1
-
-
-def tiny_backbone(folder, kind):
-    """A small backbone with random weights, saved as transformers saves any."""
-    import torch
-    import transformers as tf
-
-    torch.manual_seed(0)
-    size = {"image_size": 32, "patch_size": 8, "hidden_size": 16, "intermediate_size": 32}
-    layers = {"num_hidden_layers": 1, "num_attention_heads": 2}
-    if kind == "clip":
-        text = {"vocab_size": 50, "hidden_size": 16, "intermediate_size": 32, **layers}
-        config = tf.CLIPConfig(text_config=text, vision_config={**size, **layers}, projection_dim=12)
-        model = tf.CLIPModel(config)
-    else:
-        model = {
-            "vit": lambda: tf.ViTModel(tf.ViTConfig(**size, **layers), add_pooling_layer=False),
-            "dinov2": lambda: tf.Dinov2Model(tf.Dinov2Config(**size, **layers)),
-            "swin": lambda: tf.SwinModel(
-                tf.SwinConfig(image_size=32, patch_size=4, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=2)
-            ),
-            "resnet": lambda: tf.ResNetModel(
-                tf.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
-            ),
-        }[kind]()
-    model.eval().save_pretrained(folder)
-    processor = {
-        "image_processor_type": "CLIPImageProcessor" if kind == "clip" else "ViTImageProcessor",
-        "size": {"height": 32, "width": 32},
-        "image_mean": [0.5] * 3,
-        "image_std": [0.5] * 3,
-    }
-    if kind == "clip":
-        processor |= {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
-    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
-    return folder
 
 
 @pytest.fixture(scope="module")

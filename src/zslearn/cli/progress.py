@@ -75,3 +75,46 @@ class ProgressReport:
         elif time.monotonic() - self._last > _QUIET_SECONDS:
             self._last = time.monotonic()
             print(f"{100 * done:3.0f} %  {label}, {training.stage}: {terms}", file=sys.stderr)
+
+
+class CountProgress:
+    """Shows how many things of a known number are done.
+
+    Args:
+        things: What is counted, in the plural.
+        total: How many there are.
+    """
+
+    def __init__(self, things: str, total: int) -> None:
+        self._things = things
+        self._total = total
+        self._started = self._last = time.monotonic()
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        """Show the bar, on a terminal."""
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self._things, total=self._total)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Take it away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, n_done: int) -> None:
+        """Take the number of things that are done."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=n_done)
+        elif time.monotonic() - self._last > _QUIET_SECONDS:
+            self._last = time.monotonic()
+            left = (self._last - self._started) * (self._total - n_done) / max(1, n_done)
+            print(f"{n_done:,} of {self._total:,} {self._things}, about {left:.0f} s left", file=sys.stderr)

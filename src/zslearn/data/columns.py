@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from zslearn.data.checks import listed
 from zslearn.data.limits import MAX_FILE_BYTES, check_file, check_unpacked
 from zslearn.errors import DataError, ZslearnError, require_extra
+from zslearn.files import write_bytes
 
 TABLE_ENDINGS: Final = (".csv", ".parquet")
 _SEPARATORS = ",;\t"
@@ -119,6 +121,20 @@ def read_columns(path: Path) -> Columns:
     if not columns or not len(columns[0]):
         raise DataError(f"{path.name} has no rows", expected="a line for each row below the first line")
     return Columns(path, dict(zip(names, columns, strict=True)))
+
+
+def write_columns(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write a csv file atomically.
+
+    Args:
+        path: The file to make or replace.
+        columns: The columns by name, of equal length.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    write_bytes(path, text.getvalue().encode())
 
 
 def clean(text: str) -> str:

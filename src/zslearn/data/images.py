@@ -9,14 +9,13 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from zslearn.data.pretrained import Pretrained, find_pretrained
+from zslearn.data.pretrained import EXTRA, Pretrained, find_pretrained, load_weights
 from zslearn.errors import DataError, ZslearnError, require_extra
 from zslearn.shapes import Features
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-EXTRA: Final = "encoders"
 IMAGE_ENDINGS: Final = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".avif", ".jp2"}
 )
@@ -109,7 +108,7 @@ class ImageEncoder:
         half_type = torch.bfloat16 if self._device.type == "cpu" else torch.float16
         self._dtype = half_type if half else torch.float32
         self._processor = _load_processor(self._pretrained)
-        self._model = _load_model(self._pretrained).to(self._device, self._dtype)
+        self._model = load_weights(self._pretrained).to(self._device, self._dtype)
         self.feature_dim = self._probe().shape[1]
 
     @classmethod
@@ -229,38 +228,6 @@ def _load_processor(pretrained: Pretrained) -> Any:
         return AutoImageProcessor.from_pretrained(pretrained.folder, local_files_only=True, backend="pil")
     except Exception as error:
         raise _no_image_model(pretrained, "no image processor") from error
-
-
-def _load_model(pretrained: Pretrained) -> Any:
-    """Load the weights, all of them: what transformers would fill with random numbers is an error here."""
-    from transformers import AutoModel
-    from transformers.utils import logging
-
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        model, loading = AutoModel.from_pretrained(
-            pretrained.folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-    except Exception as error:
-        raise DataError(
-            f"the encoder {pretrained.name} cannot be loaded",
-            expected="a model that transformers knows, with its weights in safetensors",
-            received=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
-            remedy="Download it again, or use another.",
-        ) from error
-    finally:
-        if bars:
-            logging.enable_progress_bar()
-    missing = sorted(name for name in loading["missing_keys"] if "pooler" not in name)
-    if missing or loading["mismatched_keys"]:
-        raise DataError(
-            f"the weights of {pretrained.name} are incomplete",
-            expected="a weight for every part of the model",
-            received=f"none that fits for {(missing or ['?'])[0]} and {max(0, len(missing) - 1)} others",
-            remedy="Download it again, or use another.",
-        )
-    return model.eval()
 
 
 def _no_image_model(pretrained: Pretrained, cause: str) -> DataError:

@@ -13,6 +13,8 @@ from typing import Any
 from zslearn.data.checks import listed
 from zslearn.errors import DataError, UnknownNameError, require_extra
 
+EXTRA = "encoders"
+"""The extra that encoders need."""
 CONFIG_FILE = "config.json"
 _FILES = (
     CONFIG_FILE,
@@ -25,6 +27,7 @@ _FILES = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "sentence_bert_config.json",
+    "1_Pooling/config.json",
     "vocab.*",
     "merges.txt",
     "*.model",
@@ -92,6 +95,42 @@ def find_pretrained(name: str | Path) -> Pretrained:
     return _pretrained(str(name), _from_hub(str(name)))
 
 
+def load_weights(pretrained: Pretrained) -> Any:
+    """Load a model with all its weights: what transformers would fill with random numbers is an error here.
+
+    Raises:
+        DataError: If transformers does not know the model, or weights are missing or damaged.
+    """
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model, loading = AutoModel.from_pretrained(
+            pretrained.folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except Exception as error:
+        raise DataError(
+            f"the encoder {pretrained.name} cannot be loaded",
+            expected="a model that transformers knows, with its weights in safetensors",
+            received=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
+            remedy="Download it again, or use another.",
+        ) from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    missing = sorted(name for name in loading["missing_keys"] if "pooler" not in name)
+    if missing or loading["mismatched_keys"]:
+        raise DataError(
+            f"the weights of {pretrained.name} are incomplete",
+            expected="a weight for every part of the model",
+            received=f"none that fits for {(missing or ['?'])[0]} and {max(0, len(missing) - 1)} others",
+            remedy="Download it again, or use another.",
+        )
+    return model.eval()
+
+
 def _means_a_path(name: str) -> bool:
     """Tell whether a name is a path: it looks like one, or begins with a folder that is here."""
     return not _HUB_NAME.fullmatch(name) or name.startswith(".") or ("/" in name and Path(name).parent.is_dir())
@@ -107,7 +146,7 @@ def _no_folder(path: Path) -> UnknownNameError:
 
 def _pretrained(name: str, folder: Path) -> Pretrained:
     files = sorted({path for pattern in _FILES for path in folder.glob(pattern) if path.is_file()})
-    names = [path.name for path in files]
+    names = [path.relative_to(folder).as_posix() for path in files]
     if CONFIG_FILE not in names or not any(each.endswith(".safetensors") for each in names):
         there = sorted(path.name for path in folder.iterdir())
         raise DataError(
@@ -117,14 +156,14 @@ def _pretrained(name: str, folder: Path) -> Pretrained:
             remedy="Weights in other forms are not read: save the model with save_pretrained of transformers.",
         )
     digest = hashlib.sha256()
-    for path in files:
+    for name_inside, path in zip(names, files, strict=True):
         with path.open("rb") as file:
-            digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+            digest.update(name_inside.encode() + hashlib.file_digest(file, "sha256").digest())
     return Pretrained(name=name, folder=folder, sha256=digest.hexdigest())
 
 
 def _from_hub(name: str) -> Path:
-    hub = require_extra("huggingface_hub", "encoders")
+    hub = require_extra("huggingface_hub", EXTRA)
     download = hub.snapshot_download
     try:
         folder = Path(download(name, allow_patterns=list(_FILES), local_files_only=True))

@@ -1,0 +1,331 @@
+"""A folder of photographs to a data folder: listed, encoded in pieces that survive an interruption, put together."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from zslearn.data.checks import listed
+from zslearn.data.columns import clean, read_columns, write_columns
+from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, open_image
+from zslearn.data.limits import MAX_FILES, check_file, check_unpacked, files_below, read_json
+from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS
+from zslearn.errors import DataError
+from zslearn.files import write_atomic, write_json
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from zslearn.shapes import Features
+
+SKIPPED_FILE: Final = "skipped.csv"
+"""The images that could not be read, with the reason."""
+PIECES_FOLDER: Final = ".extract"
+"""Where finished pieces wait for the others."""
+PIECE_IMAGES: Final = 256
+"""Images in a piece: what an interruption costs at most."""
+_PLAN_FILE = "plan.json"
+_READERS = 4
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image and what is known about it."""
+
+    name: str
+    """Its path in the folder or archive, with slashes."""
+    label: str = ""
+    """The class's name; an empty text where it is not known."""
+    part: str = ""
+    """As in the table of rows."""
+    group: str = ""
+    """As in the table of rows."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What came out of an extraction."""
+
+    folder: Path
+    """The data folder."""
+    n_images: int
+    """How many images became rows of features."""
+    n_labels: int
+    """How many different labels they have."""
+    feature_dim: int
+    """The size of a row."""
+    skipped: tuple[tuple[str, str], ...]
+    """The images that could not be read, with the reason."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        skipped = [{"file": name, "reason": reason} for name, reason in self.skipped]
+        return {**asdict(self), "folder": str(self.folder), "skipped": skipped}
+
+
+class ImageSource:
+    """A folder or a zip archive of images.
+
+    Args:
+        path: The folder or the archive.
+
+    Attributes:
+        names: The images in it by their endings, sorted; hidden files are left out.
+
+    Raises:
+        DataError: If it is neither, or holds no image.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._archive = None if path.is_dir() else _open_archive(path)
+        self.names = sorted(name for name in self._all_names() if _is_image(name))
+        if not self.names:
+            raise DataError(
+                f"there is no image in {path}",
+                expected=f"files ending in {', '.join(sorted(IMAGE_ENDINGS))}",
+                received="none",
+                remedy="Give the folder above the images, or one folder per class.",
+            )
+
+    def open(self, name: str) -> Image:
+        """Read one of the images.
+
+        Raises:
+            DataError: If it cannot be read.
+        """
+        if self._archive is None:
+            return open_image(self.path / name, name)
+        return open_image(io.BytesIO(self._member(name)), name)
+
+    def _member(self, name: str) -> bytes:
+        assert self._archive is not None
+        info = self._archive.getinfo(name)
+        check_unpacked(name, info.file_size, stored_bytes=info.compress_size)
+        try:
+            return self._archive.read(info)
+        # A damaged member ends in errors of several types (zip, zlib, value, end of file ...).
+        except Exception as error:
+            raise DataError(
+                f"{name} is damaged in {self.path.name}", received=f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _all_names(self) -> Iterator[str]:
+        if self._archive is None:
+            return (path.relative_to(self.path).as_posix() for path in files_below(self.path))
+        return (info.filename for info in self._archive.infolist() if not info.is_dir())
+
+
+def list_images(source: ImageSource, labels: Path | None = None) -> tuple[ImageFile, ...]:
+    """List the images with their labels.
+
+    Without a table, the label of an image is the name of the first folder on the way to it; images outside any folder
+    have none. With a table (columns ``file`` and ``label``, optional ``part`` and ``group``), its lines are the images.
+
+    Args:
+        source: Where the images are.
+        labels: The table.
+
+    Raises:
+        DataError: If the table names images that are not there.
+    """
+    if labels is None:
+        return tuple(
+            ImageFile(name, clean(PurePosixPath(name).parts[0]) if "/" in name else "") for name in source.names
+        )
+    table = read_columns(labels)
+    there = set(source.names)
+    missing = [name for name in table.texts(FILE) if name not in there]
+    if missing:
+        raise DataError(
+            f"images of {labels.name} are not in {source.path}",
+            expected="the path of an image in it on every line",
+            received=f"{listed(missing)} on its lines; {listed(source.names, 2)} in it",
+            remedy="Write the column file as the paths stand there.",
+        )
+    optional = [table.texts(name) if name in table else [""] * len(table) for name in (PART, GROUP)]
+    return tuple(map(ImageFile, table.texts(FILE), table.texts(LABEL), *optional))
+
+
+def extract_features(
+    encoder: ImageEncoder,
+    source: ImageSource,
+    images: Sequence[ImageFile],
+    folder: Path,
+    *,
+    batch_size: int = 32,
+    on_progress: Callable[[int], None] | None = None,
+) -> Extraction:
+    """Encode images into a data folder, which may hold other files; interrupted, the same call goes on.
+
+    Args:
+        encoder: The backbone.
+        source: Where the images are.
+        images: Which of them, with their labels.
+        folder: The data folder; ``features.npy``, ``rows.csv``, ``data.json`` and, where images could not be read,
+            ``skipped.csv`` are written.
+        batch_size: Images encoded at once, at least 1.
+        on_progress: Told how many images are done.
+
+    Raises:
+        DataError: If the folder holds features already, or pieces of another extraction; or no image could be read.
+    """
+    if (folder / f"{FEATURES}.npy").exists():
+        raise DataError(
+            f"there are features in {folder}",
+            expected="a folder without features.npy",
+            remedy="Name another folder, or remove them to extract them again.",
+        )
+    pieces = _start(encoder, images, folder)
+    for number, start in enumerate(range(0, len(images), PIECE_IMAGES)):
+        piece = images[start : start + PIECE_IMAGES]
+        path = pieces / f"{number:06}.npz"
+        if not path.exists():
+            _write_piece(path, *_encode(encoder, source, [image.name for image in piece], batch_size))
+        if on_progress is not None:
+            on_progress(start + len(piece))
+    extraction = _put_together(encoder, images, folder, pieces)
+    shutil.rmtree(pieces)
+    return extraction
+
+
+def _start(encoder: ImageEncoder, images: Sequence[ImageFile], folder: Path) -> Path:
+    """Return the folder of pieces, new or of the same extraction."""
+    pieces = folder / PIECES_FOLDER
+    listing = json.dumps([asdict(image) for image in images]).encode()
+    plan = {"backbone": encoder.facts(), "images": hashlib.sha256(listing).hexdigest(), "piece": PIECE_IMAGES}
+    if (pieces / _PLAN_FILE).is_file():
+        if read_json(pieces / _PLAN_FILE) != plan:
+            raise DataError(
+                f"{folder} holds pieces of another extraction",
+                expected="the same images, labels and backbone as when it was interrupted",
+                remedy=f"Repeat that command, name another folder, or remove {pieces}.",
+            )
+        return pieces
+    pieces.mkdir(parents=True, exist_ok=True)
+    write_json(pieces / _PLAN_FILE, plan)
+    return pieces
+
+
+def _encode(
+    encoder: ImageEncoder, source: ImageSource, names: Sequence[str], batch_size: int
+) -> tuple[Features, dict[int, str]]:
+    """Return the features of the images that can be read, and the reason for each of the others."""
+    features, skipped = [], {}
+
+    def read(name: str) -> Image | DataError:
+        try:
+            name.encode()
+            return source.open(name)
+        except UnicodeEncodeError:
+            return DataError("its name is not Unicode", remedy="Rename it.")
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        for start in range(0, len(names), batch_size):
+            batch = []
+            for offset, image in enumerate(readers.map(read, names[start : start + batch_size])):
+                if isinstance(image, DataError):
+                    skipped[start + offset] = str(image)
+                else:
+                    batch.append(image)
+            features.append(encoder.encode(batch))
+    return np.concatenate(features), skipped
+
+
+def _write_piece(path: Path, features: Features, skipped: dict[int, str]) -> None:
+    reasons = np.array(json.dumps({str(index): reason for index, reason in skipped.items()}))
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez(file, features=features, skipped=reasons)
+
+    write_atomic(path, write)
+
+
+def _put_together(encoder: ImageEncoder, images: Sequence[ImageFile], folder: Path, pieces: Path) -> Extraction:
+    paths = sorted(pieces.glob("[0-9]*.npz"))
+    skipped: dict[int, str] = {}
+    for number, path in enumerate(paths):
+        with np.load(path, allow_pickle=False) as piece:
+            reasons = json.loads(str(piece["skipped"]))
+        skipped |= {number * PIECE_IMAGES + int(index): reason for index, reason in reasons.items()}
+    kept = [image for index, image in enumerate(images) if index not in skipped]
+    if not kept:
+        raise DataError(
+            "none of the images can be read",
+            expected="at least one readable image",
+            received=next(iter(skipped.values())),
+            remedy="Check that the files are images.",
+        )
+    facts = encoder.facts()
+    told = tuple((_printable(images[index].name), reason) for index, reason in sorted(skipped.items()))
+    if told:
+        write_columns(folder / SKIPPED_FILE, {FILE: [name for name, _ in told], "reason": [why for _, why in told]})
+    rows = {LABEL: [image.label for image in kept], FILE: [image.name for image in kept]}
+    for name in (PART, GROUP):
+        values = [getattr(image, name) for image in kept]
+        if any(values):
+            rows[name] = values
+    write_columns(folder / f"{ROWS}.csv", rows)
+    write_json(folder / FACTS_FILE, {"backbone": facts})
+    dtype = np.float16 if facts["precision"] == "half" else np.float32
+
+    def write(temporary: Path) -> None:
+        shape = (len(kept), encoder.feature_dim)
+        matrix = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
+        start = 0
+        for path in paths:
+            with np.load(path, allow_pickle=False) as piece:
+                block = piece["features"]
+            matrix[start : start + len(block)] = block
+            start += len(block)
+        matrix.flush()
+
+    # The features come last: a folder that has them is complete.
+    write_atomic(folder / f"{FEATURES}.npy", write)
+    labels = {image.label for image in kept if image.label}
+    return Extraction(folder, len(kept), len(labels), encoder.feature_dim, told)
+
+
+def _open_archive(path: Path) -> zipfile.ZipFile:
+    if not path.exists():
+        raise DataError(
+            f"there is no folder {path}", expected="a folder or a zip archive of images", remedy="Check the path."
+        )
+    check_file(path)
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise DataError(
+            f"{path.name} is no archive of images",
+            expected="a folder or a zip archive",
+            received=str(error),
+            remedy="Give the folder of the images.",
+        ) from error
+    if len(archive.infolist()) > MAX_FILES:
+        raise DataError(
+            f"{path.name} holds too many files", expected=f"at most {MAX_FILES:,}", remedy="Unpack a part of it."
+        )
+    return archive
+
+
+def _is_image(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return not hidden and path.suffix.lower() in IMAGE_ENDINGS
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()

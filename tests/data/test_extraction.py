@@ -1,0 +1,184 @@
+import csv
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from encoders import tiny_backbone
+from own import write_table
+from zslearn import load_data
+from zslearn.data import extraction
+from zslearn.data.extraction import ImageSource, extract_features, list_images
+from zslearn.data.images import ImageEncoder
+from zslearn.errors import DataError
+
+images = pytest.importorskip("PIL.Image", reason="needs the extra encoders")
+pytest.importorskip("transformers", reason="needs the extra encoders")
+
+COLOURS = {"rot ü": "red", "grün": "green", "blue": "blue"}
+N_EACH = 3
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    return ImageEncoder(tiny_backbone(tmp_path_factory.mktemp("backbones") / "resnet", "resnet"))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three folders of three images, each of them a shade of the folder's colour."""
+    folder = tmp_path / "photos"
+    for label, colour in COLOURS.items():
+        (folder / label).mkdir(parents=True)
+        for number in range(N_EACH):
+            shade = images.blend(
+                images.new("RGB", (20, 20), colour), images.new("RGB", (20, 20), "white"), 0.2 * number
+            )
+            shade.save(folder / label / f"{number}.png")
+    return folder
+
+
+def extracted(encoder, source, out, labels=None, **options):
+    source = ImageSource(source)
+    return extract_features(encoder, source, list_images(source, labels), out, **options)
+
+
+def rows_of(out):
+    with (out / "rows.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_per_class_becomes_features_with_labels(encoder, photos, tmp_path):
+    done = extracted(encoder, photos, tmp_path / "data", batch_size=2)
+    assert (done.n_images, done.n_labels, done.skipped) == (9, 3, ())
+    features = np.load(tmp_path / "data" / "features.npy")
+    rows = rows_of(tmp_path / "data")
+    assert [row["label"] for row in rows] == [row["file"].split("/")[0] for row in rows]
+    expected = encoder.encode([photos / row["file"] for row in rows])
+    np.testing.assert_allclose(features, expected, atol=1e-5)
+    assert not (tmp_path / "data" / ".extract").exists()
+
+
+def test_with_a_class_table_it_is_a_data_set_that_knows_its_backbone(encoder, photos, tmp_path):
+    extracted(encoder, photos, tmp_path / "data")
+    write_table(
+        tmp_path / "data" / "classes.csv",
+        {"name": [*COLOURS, "white"], "red": [1, 0, 0, 1], "green": [0, 1, 0, 1], "blue": [0, 0, 1, 1]},
+    )
+    dataset = load_data(tmp_path / "data")
+    assert dataset.backbone == encoder.facts()
+    restored = ImageEncoder.restore(dataset.backbone)
+    first = rows_of(tmp_path / "data")[0]["file"]
+    np.testing.assert_allclose(restored.encode([photos / first])[0], dataset.features[0], atol=1e-5)
+
+
+def test_a_zip_archive_gives_the_same(encoder, photos, tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in sorted(photos.rglob("*.png")):
+            archive.write(path, path.relative_to(photos).as_posix())
+        archive.writestr("__MACOSX/blue/._0.png", b"junk")
+    extracted(encoder, photos, tmp_path / "a")
+    extracted(encoder, tmp_path / "photos.zip", tmp_path / "b")
+    for name in ("features.npy", "rows.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_labels_from_a_table(encoder, photos, tmp_path):
+    table = write_table(
+        tmp_path / "labels.csv",
+        {"file": ["blue/1.png", "grün/0.png"], "label": ["sky", ""], "part": ["test", "unlabelled"]},
+    )
+    extracted(encoder, photos, tmp_path / "data", table)
+    assert rows_of(tmp_path / "data") == [
+        {"label": "sky", "file": "blue/1.png", "part": "test"},
+        {"label": "", "file": "grün/0.png", "part": "unlabelled"},
+    ]
+    write_table(table, {"file": ["blue/9.png"], "label": ["sky"]})
+    with pytest.raises(
+        DataError, match=r"images of labels.csv are not in .*received blue/9.png on its lines; blue/0.png"
+    ):
+        extracted(encoder, photos, tmp_path / "other", table)
+
+
+def test_images_that_cannot_be_read_are_listed_and_nothing_else_is_lost(encoder, photos, tmp_path):
+    (photos / "blue" / "empty.jpg").write_bytes(b"")
+    (photos / "blue" / "text.png").write_text("no image")
+    (photos / "blue" / "notes.txt").write_text("not taken for an image at all")
+    whole = (photos / "blue" / "0.png").read_bytes()
+    (photos / "blue" / "half.png").write_bytes(whole[: len(whole) // 2])
+    (photos / "blue" / "loop.png").symlink_to("loop.png")
+    (photos / "blue" / "circle").symlink_to(photos)
+    images.new("CMYK", (20, 20)).save(photos / "blue" / "cmyk.jpg")
+    done = extracted(encoder, photos, tmp_path / "data")
+    assert done.n_images == 10
+    assert {name for name, _ in done.skipped} == {"blue/empty.jpg", "blue/text.png", "blue/half.png"}
+    with (tmp_path / "data" / "skipped.csv").open(encoding="utf-8") as file:
+        listed = {row["file"]: row["reason"] for row in csv.DictReader(file)}
+    assert "an empty file" in listed["blue/empty.jpg"]
+    files = [row["file"] for row in rows_of(tmp_path / "data")]
+    assert "blue/cmyk.jpg" in files
+    assert not set(listed) & set(files)
+    assert len(np.load(tmp_path / "data" / "features.npy")) == len(files)
+
+
+def test_an_interrupted_extraction_goes_on(encoder, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(extraction, "PIECE_IMAGES", 4)
+    extracted(encoder, photos, tmp_path / "whole")
+    (photos / "blue" / "1.png").write_bytes(b"")
+
+    def stop(n_done):
+        if n_done >= 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extracted(encoder, photos, tmp_path / "data", on_progress=stop)
+    assert not (tmp_path / "data" / "features.npy").exists()
+    # What is done already is not read again.
+    for path in sorted(photos.rglob("*.png"))[:8]:
+        path.write_bytes(b"")
+    done = extracted(encoder, photos, tmp_path / "data")
+    assert [name for name, _ in done.skipped] == ["blue/1.png"]
+    kept = np.delete(np.load(tmp_path / "whole" / "features.npy"), 1, axis=0)
+    np.testing.assert_allclose(np.load(tmp_path / "data" / "features.npy"), kept, atol=1e-5)
+
+
+def test_pieces_of_something_else_are_not_mixed_in(encoder, photos, tmp_path):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extracted(encoder, photos, tmp_path / "data", on_progress=stop)
+    (photos / "blue" / "1.png").unlink()
+    with pytest.raises(DataError, match="holds pieces of another extraction"):
+        extracted(encoder, photos, tmp_path / "data")
+
+
+def test_features_that_are_there_are_not_overwritten(encoder, photos, tmp_path):
+    extracted(encoder, photos, tmp_path / "data")
+    with pytest.raises(DataError, match="there are features in"):
+        extracted(encoder, photos, tmp_path / "data")
+
+
+def test_half_precision_is_stored_in_half_the_space(photos, tmp_path):
+    encoder = ImageEncoder(tiny_backbone(tmp_path / "resnet", "resnet"), half=True)
+    extracted(encoder, photos, tmp_path / "data")
+    assert np.load(tmp_path / "data" / "features.npy").dtype == np.float16
+    assert json.loads((tmp_path / "data" / "data.json").read_text())["backbone"]["precision"] == "half"
+
+
+def test_sources_without_images_are_refused(encoder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.zip").write_text("no archive")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_text("no image")
+    for name, message in (
+        ("empty", "there is no image in"),
+        ("file.zip", "is no archive"),
+        ("none", "there is no folder"),
+    ):
+        with pytest.raises(DataError, match=message):
+            ImageSource(tmp_path / name)
+    with pytest.raises(DataError, match="none of the images can be read"):
+        extracted(encoder, tmp_path / "bad", tmp_path / "data")
+    assert not (tmp_path / "data" / "features.npy").exists()
