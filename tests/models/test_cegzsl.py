@@ -9,8 +9,11 @@ from zslearn.training.streams import Streams
 RANKS = np.array([0, 2, 1, 1, 2, 0, 1])
 
 
+SMALL = {"hidden_dim": 8, "embedding_dim": 9, "projection_dim": 4, "scorer_dim": 8}
+
+
 def make(**settings):
-    return CEGZSL(make_task(), CEGZSLConfig(hidden_dim=8, embedding_dim=9, projection_dim=4, **settings), Streams(0))
+    return CEGZSL(make_task(), CEGZSLConfig(**SMALL, **settings), Streams(0))
 
 
 def tiled(scorer, embedded, semantics):

@@ -44,7 +44,7 @@ ENOUGH = {
     "f-vaegan": VAEGAN,
     "lsrgan": {**GAN, "n_updates": 300},
     "tf-vaegan": VAEGAN,
-    "ce-gzsl": {**GAN, "n_updates": 300, "batch_size": 64, "embedding_dim": 64},
+    "ce-gzsl": {**GAN, "n_updates": 300, "batch_size": 64, "embedding_dim": 64, "scorer_dim": 64},
     "free": VAEGAN,
     "re-gzsl": {**GAN, "batch_size": 32, "projection_dim": 32},
     "flow": {"n_updates": 300},

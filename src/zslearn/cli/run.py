@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help="settings of the model; see zslearn show models NAME",
     )
+    parser.add_argument(
+        "--settings",
+        choices=("published",),
+        help="start from what the model's authors published for the data set; --config and --set go before it",
+    )
     parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings from a file; --set goes before it")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run that stopped, to the same bits")
     parser.add_argument(
@@ -86,6 +91,7 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     from zslearn.devices import resolve_device
     from zslearn.errors import ConfigError
     from zslearn.models import model_entry
+    from zslearn.models.published import published_settings
     from zslearn.records import hardware, source_facts, versions
     from zslearn.runs import RunInProgress, check_run_folder
     from zslearn.training.checkpoint import Checkpoints
@@ -100,6 +106,8 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     dataset = load_data(
         arguments.data, features=arguments.features, semantics=arguments.semantics, split=arguments.split
     )
+    if arguments.settings == "published":
+        settings = {**published_settings(arguments.model, dataset.name, len(dataset.train_rows)), **settings}
     split = "" if dataset.split == "official" else f"-split{dataset.split}"
     default = Path("runs") / f"{_safe(dataset.name)}{split}-{arguments.model}-s{arguments.seed}"
     begun = {
@@ -227,7 +235,7 @@ def _refuse_other_settings(arguments: argparse.Namespace) -> None:
     from zslearn.errors import ConfigError
 
     usual = {"data": "glyphs", "split": "official", "model": "skd", "seed": 0, "assignments": []}
-    names = ("data", "features", "semantics", "split", "model", "seed", "out", "assignments", "config")
+    names = ("data", "features", "semantics", "split", "model", "seed", "out", "assignments", "config", "settings")
     given = [name for name in names if getattr(arguments, name) != usual.get(name)]
     if given:
         raise ConfigError(

@@ -48,6 +48,7 @@ def _models() -> list[dict[str, Any]]:
 def _model(name: str) -> dict[str, Any]:
     from zslearn.configuration import field_facts
     from zslearn.models import model_entry
+    from zslearn.models.published import published_data
 
     entry = model_entry(name)
     fields = field_facts(entry.load().Config)
@@ -57,6 +58,7 @@ def _model(name: str) -> dict[str, Any]:
         "family": entry.family,
         "source": entry.source,
         "line": entry.line,
+        "published_settings": published_data(name) or "none",
         "fields": [
             {"name": facts.name, "default": facts.default, "allowed": facts.allowed, "meaning": facts.text}
             for facts in fields.values()

@@ -37,6 +37,8 @@ class CEGZSLConfig(AdversarialConfig):
     """Real samples in an update; 2048 and more in the source."""
     embedding_dim: Annotated[int, Range(1)] = 1024
     """Size of the embedding; 2048 in the source."""
+    scorer_dim: Annotated[int, Range(1)] = 1024
+    """Width of the network that scores samples against classes; 1024 or 2048 in the source."""
     projection_dim: Annotated[int, Range(1)] = 512
     """Size of the projection in which samples are contrasted."""
     instance_weight: Annotated[float, Range(0)] = 1e-3
@@ -87,7 +89,7 @@ class CEGZSL(FeatureGAN):
         super().__init__(task, config, streams)
         self.embedding = Linear(task.feature_dim, config.embedding_dim, streams, "embedding")
         self.projection = Linear(config.embedding_dim, config.projection_dim, streams, "projection")
-        self.scorer = ClassScorer(config.embedding_dim, task.semantic_dim, config.hidden_dim, streams)
+        self.scorer = ClassScorer(config.embedding_dim, task.semantic_dim, config.scorer_dim, streams)
         self.take_terms(task, config, streams)
 
     @property

@@ -1,0 +1,58 @@
+"""Original settings of the zoo's methods, per data set, as their authors' code or words have them.
+
+Each YAML file holds facts from the sources that it names, and nothing else: ``shared`` settings, and under ``data``
+what differs by data set. ``passes`` counts generator updates as passes over the training rows. Methods without a file,
+and data sets without an entry, have no published settings that were found and checked.
+"""
+
+from __future__ import annotations
+
+import math
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from zslearn.errors import ConfigError
+
+
+def published_settings(model: str, data: str, n_rows: int) -> dict[str, Any]:
+    """Return the published settings of a model for a data set, by field.
+
+    Args:
+        model: A model of the zoo.
+        data: The name of a data set; upper and lower case alike.
+        n_rows: Its training rows, which tell how many updates the published passes are.
+
+    Raises:
+        ConfigError: If there are none; the message names the data sets that have some.
+    """
+    known = published_data(model)
+    name = next((each for each in known if each.lower() == data.lower()), None)
+    if name is None:
+        raise ConfigError(
+            f"there are no published settings of {model} for {data}",
+            expected=f"one of {', '.join(known)}" if known else None,
+            remedy="Leave --settings out for the defaults, or give settings with --config.",
+        )
+    content = _read(model)
+    settings = {**content["shared"], **content["data"][name]["settings"]}
+    passes = content["data"][name]["passes"]
+    return {**settings, "n_updates": passes * math.ceil(n_rows / settings["batch_size"])}
+
+
+def published_data(model: str) -> tuple[str, ...]:
+    """Return the data sets for which a model has published settings."""
+    content = _read(model)
+    return () if content is None else tuple(content["data"])
+
+
+def published_sources(model: str, data: str) -> tuple[str, ...]:
+    """Return where the published settings of a model for a data set were read."""
+    content = _read(model)
+    return (content["source"], *content["data"][data].get("sources", ()))
+
+
+def _read(model: str) -> Any:
+    file = files(__package__) / f"{model}.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
