@@ -19,7 +19,6 @@ from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.diagnostics import N_COPY_CLASSES, N_GENERATED, answers_of_unseen, compare_generated
 from zslearn.evaluation.metrics import SeenUnseenCurve
 from zslearn.evaluation.protocol import Measurement, Outcome
-from zslearn.models import model_entry
 
 RECORD_VERSION = 2
 CURVE_POINTS = 200
@@ -154,8 +153,8 @@ def _curve(curve: SeenUnseenCurve | None, n_points: int) -> dict[str, list[float
 def _diagnostics(dataset: ZSLDataset, outcome: Outcome) -> dict[str, Any]:
     test, estimator = dataset.test(), outcome.estimator
     answers = answers_of_unseen(outcome.measurement.answers, test, dataset.class_names)
-    generative = model_entry(estimator.model).family == "generative"
-    return {"answers_of_unseen": answers, "generated": _generated(dataset, test, estimator) if generative else None}
+    generates = estimator.recogniser_.generates
+    return {"answers_of_unseen": answers, "generated": _generated(dataset, test, estimator) if generates else None}
 
 
 def _generated(dataset: ZSLDataset, test: TestView, estimator: GenerativeZSL) -> dict[str, Any]:

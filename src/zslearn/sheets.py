@@ -16,7 +16,6 @@ from jaxtyping import Float
 from zslearn.data.dataset import TestView, ZSLDataset
 from zslearn.evaluation.metrics import confusion
 from zslearn.evaluation.protocol import Outcome
-from zslearn.models import model_entry
 from zslearn.shapes import Features, Ids, Labels
 
 SHEET_FILE: Final[str] = "sheet.json"
@@ -54,7 +53,7 @@ def make_sheet(dataset: ZSLDataset, outcome: Outcome, history: Iterable[Mapping[
         "images": None,
     }
     shown = np.intersect1d(test.unseen_ids, test.labels)[:_IMAGE_CLASSES]
-    if len(shown) and model_entry(estimator.model).family == "generative":
+    if len(shown) and estimator.recogniser_.generates:
         drawn = np.asarray(estimator.synthesize(estimator.classes_[shown].tolist(), _MAP_ROWS))
         names = [dataset.class_names[class_id] for class_id in shown]
         seen = dataset.features[dataset.train_rows[_some(len(dataset.train_rows), _MAP_SEEN)]]

@@ -15,11 +15,24 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from zslearn import __version__
-from zslearn.cli import ablate, benchmark, classes, describe, evaluate, extract, predict, run, show, sweep, synthesize
+from zslearn.cli import (
+    ablate,
+    benchmark,
+    classes,
+    describe,
+    evaluate,
+    extract,
+    predict,
+    report,
+    run,
+    show,
+    sweep,
+    synthesize,
+)
 from zslearn.errors import TrainingError, ZslearnError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-_COMMANDS = (run, evaluate, predict, classes, extract, describe, synthesize, show, benchmark, ablate, sweep)
+_COMMANDS = (run, evaluate, predict, classes, extract, describe, synthesize, show, benchmark, ablate, sweep, report)
 _MEMORY = re.compile("out of memory|not enough memory|allocate memory|size calculation overflowed")
 """How torch says that memory ran out: on the host it has no exception class for it."""
 

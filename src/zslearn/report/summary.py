@@ -1,0 +1,314 @@
+"""Runs summed up: groups of data and split, rows of methods, and what may be said about their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal
+
+import numpy as np
+
+from zslearn.evaluation.statistics import Comparison, Summary, compare, corrected, summarise
+from zslearn.report.published import PublishedResult, published_on, same_method
+from zslearn.report.study import METRICS, Figures, Run, Study, split_words
+from zslearn.shapes import Points
+
+HEADINGS: Final[Mapping[str, str]] = {"t1": "T1", "u": "U", "s": "S", "h": "H", "ausuc": "AUSUC"}
+"""What tables call the figures."""
+FEATURES_MEAN_NOTHING: Final = "stand-in features"
+"""What the source of made-up features says of itself (`zslearn.data.stand_in`)."""
+
+_N_RESAMPLES = 2_000
+_RESULTS = ("inductive", "transductive")
+Unit = tuple[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """One method on one group of data and split."""
+
+    method: str
+    """The model, with its arm; or the closed form."""
+    kind: Literal["model", "reference"]
+    """References are closed forms that every run is read against."""
+    settings: str
+    """Where the settings come from: ``published``, ``not tuned``, ``searched``; empty where nobody says."""
+    corrected: Mapping[Unit, Figures]
+    """The figures of each unit, with label-shift correction."""
+    plain: Mapping[Unit, Figures]
+    """The same without it."""
+    runs: tuple[Run, ...]
+    """The runs behind it; of a reference none."""
+    uses_test_data: bool
+    """Whether it was given samples of unseen classes: a ceiling, no result."""
+
+    def summary(self, metric: str, *, plain: bool = False) -> Summary:
+        """Sum a figure up over the units in which it was measured, as a fraction; its mean is NaN if there are none."""
+        return self._summaries[metric, plain]
+
+    @cached_property
+    def _summaries(self) -> Mapping[tuple[str, bool], Summary]:
+        return {
+            (metric, plain): _summary(np.array([each[metric] for each in figures.values()]))
+            for plain, figures in ((False, self.corrected), (True, self.plain))
+            for metric in METRICS
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Group:
+    """A data set with one kind of split: the figures that may be compared with each other."""
+
+    data: str
+    """The data set."""
+    official: bool
+    """Whether it is the official split; seeded class splits otherwise."""
+    splits: tuple[str, ...]
+    """Which splits."""
+    rows: tuple[Row, ...]
+    """Models first, then references."""
+
+    @property
+    def name(self) -> str:
+        """Data and splits in words."""
+        return f"{self.data}, {split_words(self.splits)}"
+
+    @property
+    def ranked(self) -> list[Row]:
+        """The rows that are results, the best mean corrected H first."""
+        results = [row for row in self.rows if not row.uses_test_data]
+        return _by_mean(results, "h")
+
+    @cached_property
+    def leaders(self) -> Mapping[str, str]:
+        """For each figure, the method that is better than every other one in a paired test, where there is one."""
+        found = {metric: self.leader(metric) for metric in METRICS}
+        return {metric: leader for metric, leader in found.items() if leader is not None}
+
+    def leader(self, metric: str) -> str | None:
+        """Return the method whose figure is significantly better than that of each other result."""
+        ranked = _by_mean([row for row in self.ranked if row.summary(metric).n], metric)
+        if len(ranked) < 2:
+            return None
+        # The nearest rival alone settles most cases; the correction for many can only make p larger.
+        for rivals in (ranked[1:2], ranked[1:]):
+            comparisons = self.compared(metric, ranked[0], rivals)
+            if len(comparisons) < len(rivals) or any(each.verdict != "better" for each in comparisons):
+                return None
+        return ranked[0].method
+
+    def compared(self, metric: str, row: Row, others: Iterable[Row]) -> tuple[Comparison, ...]:
+        """Compare a method with others over the units that both have, corrected for their number after Holm.
+
+        Where there are several class splits, each of them counts once.
+        """
+        comparisons = []
+        for other in others:
+            units = sorted(_measured(row, metric) & _measured(other, metric))
+            if units:
+                ours, theirs = (
+                    np.array([100 * each.corrected[unit][metric] for unit in units]) for each in (row, other)
+                )
+                blocks = [split for split, _ in units] if len({split for split, _ in units}) > 1 else None
+                comparisons.append(compare(row.method, other.method, ours, theirs, blocks=blocks))
+        return corrected(comparisons)
+
+    @cached_property
+    def verdict(self) -> str:
+        """What the figures say, in one sentence."""
+        ranked = [row for row in self.ranked if row.summary("h").n]
+        if not ranked:
+            return "There is no H, as there are no test rows of both seen and unseen classes."
+        best = ranked[0]
+        lead = f"{best.method} has the highest mean H, {_interval(best)}"
+        if len(ranked) == 1:
+            return f"{lead}; there is nothing to compare it with."
+        # The words must hold for the comparison with the nearest rival, made beside those with all others.
+        comparisons = self.compared("h", best, ranked[1:])
+        nearest = next((each for each in comparisons if each.against == ranked[1].method), None)
+        if nearest is None:
+            told = f"{ranked[1].method} was measured on other units"
+        elif nearest.gain.n_pairs == 1:
+            told = f"{nearest.gain.mean:.1f} points above {ranked[1].method}, by one pair, which proves nothing"
+        else:
+            told = f"{nearest.gain.mean:.1f} points above {ranked[1].method}. {_sentence(nearest.words)}"
+        return f"{lead}: {told}.{self._best_model(best)}"
+
+    def _best_model(self, best: Row) -> str:
+        """Say where the best model stands, where a closed form is ahead."""
+        models = [row for row in self.ranked if row.kind == "model" and row.summary("h").n]
+        if best.kind == "model" or not models:
+            return ""
+        return f" The best model, {models[0].method}, has {_interval(models[0])}."
+
+    @cached_property
+    def published(self) -> tuple[tuple[PublishedResult, Row | None], ...]:
+        """Published rows on this data set, each with our own row of the same method, if there is one."""
+        if not self.official:
+            return ()
+        return tuple(
+            (result, next((row for row in self.rows if same_method(result.method, row.method)), None))
+            for result in published_on(self.data.replace(" (sent_splits.mat)", "-sent"))
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Digest:
+    """A study, summed up."""
+
+    study: Study
+    """What it is made from."""
+    groups: tuple[Group, ...]
+    """By data and kind of split."""
+    warnings: tuple[str, ...]
+    """What a reader has to know before the first figure, the gravest first."""
+
+    @property
+    def methods(self) -> list[str]:
+        """All methods, models before references, each once."""
+        rows = [row for group in self.groups for row in group.rows]
+        ordered = sorted(rows, key=lambda row: row.kind == "reference")
+        return list(dict.fromkeys(row.method for row in ordered))
+
+    def is_model(self, method: str) -> bool:
+        """Whether a method is a model, not a reference."""
+        return method in self._models
+
+    @cached_property
+    def _models(self) -> set[str]:
+        return {row.method for group in self.groups for row in group.rows if row.kind == "model"}
+
+
+def summed_up(study: Study) -> Digest:
+    """Sum a study up."""
+    grouped: dict[tuple[str, bool], list[Run]] = {}
+    for run in study.runs:
+        grouped.setdefault((run.data, run.split == "official"), []).append(run)
+    groups = tuple(_group(data, official, runs) for (data, official), runs in grouped.items())
+    return Digest(study=study, groups=groups, warnings=tuple(_warnings(study)))
+
+
+def stand_in(run: Run) -> bool:
+    """Whether the run's features were made up."""
+    return any(FEATURES_MEAN_NOTHING in text for text in (str(run.part("data").get("source")), *run.warnings))
+
+
+def _summary(values: Points) -> Summary:
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Summary(mean=np.nan, sd=0.0, lower=np.nan, upper=np.nan, n=0)
+    return summarise(values, n_resamples=_N_RESAMPLES if len(values) > 1 else 1)
+
+
+def _sentence(words: str) -> str:
+    return f"It is {words}" if words.startswith(("better", "worse")) else words[:1].upper() + words[1:]
+
+
+def _interval(row: Row) -> str:
+    h = row.summary("h")
+    spread = f" [{100 * h.lower:.1f}, {100 * h.upper:.1f}]" if h.n > 1 else ""
+    return f"{100 * h.mean:.1f}{spread}"
+
+
+def _measured(row: Row, metric: str) -> set[Unit]:
+    return {unit for unit, figures in row.corrected.items() if np.isfinite(figures[metric])}
+
+
+def _by_mean(rows: Iterable[Row], metric: str) -> list[Row]:
+    """Return rows with the best mean first; those without one last."""
+    return sorted(rows, key=lambda row: -np.nan_to_num(row.summary(metric).mean, nan=-1.0))
+
+
+def _group(data: str, official: bool, runs: Sequence[Run]) -> Group:
+    by_method: dict[str, list[Run]] = {}
+    references: dict[str, dict[Unit, tuple[Figures, Figures]]] = {}
+    for run in runs:
+        by_method.setdefault(run.method, []).append(run)
+        # References depend on data, split and seed alone: the first run that tells them tells them for all.
+        for name, figures in run.references.items():
+            references.setdefault(name, {}).setdefault(run.unit, figures)
+    rows = [
+        Row(
+            method=method,
+            kind="model",
+            settings=_settings_mark(members),
+            corrected={run.unit: run.corrected for run in members},
+            plain={run.unit: run.plain for run in members},
+            runs=tuple(members),
+            uses_test_data=any(_samples(run) not in _RESULTS for run in members),
+        )
+        for method, members in by_method.items()
+    ]
+    rows += [
+        Row(
+            method=name,
+            kind="reference",
+            settings="rehearsed",
+            corrected={unit: with_offset for unit, (_, with_offset) in figures.items()},
+            plain={unit: plain for unit, (plain, _) in figures.items()},
+            runs=(),
+            uses_test_data=False,
+        )
+        for name, figures in references.items()
+        if name not in by_method
+    ]
+    splits = tuple(sorted({run.split for run in runs}, key=lambda split: (len(split), split)))
+    return Group(data=data, official=official, splits=splits, rows=tuple(rows))
+
+
+def _settings_mark(runs: Sequence[Run]) -> str:
+    marks = {str(run.marks.get("settings", "")) for run in runs}
+    return " and ".join(sorted(marks - {""}))
+
+
+def _samples(run: Run) -> str:
+    return str(run.part("setting").get("samples", "inductive"))
+
+
+def _warnings(study: Study) -> Iterator[str]:
+    runs = study.runs
+    made_up = {run.data for run in runs if stand_in(run)}
+    if made_up:
+        yield f"Stand-in features, figures mean nothing: {_listed(made_up)}. They were made up from the semantics."
+    if study.holes:
+        n_waiting = sum(hole.status == "not run" for hole in study.holes)
+        counted = ((len(study.holes) - n_waiting, "failed"), (n_waiting, "not run yet"))
+        told = " and ".join(f"{n} {what}" for n, what in counted if n)
+        yield f"Of {len(runs) + len(study.holes)} runs {told}: see Holes."
+    tainted = {run.method for run in runs if _samples(run) not in _RESULTS}
+    if tainted:
+        yield f"Ceilings, no results, as they were given labelled test samples: {_listed(tainted)}."
+    transductive = {run.method for run in runs if _samples(run) == "transductive"}
+    if transductive:
+        yield f"Transductive (unseen samples were seen, unlabelled), so not comparable: {_listed(transductive)}."
+    if any(run.part("test_selected") for run in runs):
+        yield "Test-selected figures are the best of several measurements on the test view, as in published code."
+    informed = {run.model for run in runs if run.part("setting").get("unseen_semantics_in_training") is True}
+    if informed:
+        yield (
+            f"Trained with the semantics of unseen classes, though with none of their samples: {_listed(informed)}. "
+            "Methods that train without them have less information."
+        )
+    about: dict[str, set[str]] = {}
+    for run in runs:
+        for warning in run.warnings:
+            if FEATURES_MEAN_NOTHING not in warning:
+                about.setdefault(warning, set()).add(run.data)
+    for warning, data in about.items():
+        yield f"{_listed(data)}: {warning}."
+    checksums: dict[tuple[str, str], set[str]] = {}
+    for run in runs:
+        # A control changes the data on purpose.
+        if "control" not in run.marks:
+            checksums.setdefault((run.data, run.split), set()).add(str(run.part("data").get("checksum")))
+    for (name, split), found in checksums.items():
+        if len(found) > 1:
+            yield f"{name}, {split_words([split])}: the runs saw {len(found)} different versions of the data."
+    versions = {str(run.part("versions").get("zslearn")) for run in runs}
+    if len(versions) > 1:
+        yield f"Measured with several versions of zslearn: {_listed(versions)}."
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,90 @@
+import csv
+import io
+import re
+
+import pytest
+
+from zslearn.report.documents import csv_text, latex_text, markdown_text, to_csv, to_latex, to_markdown
+from zslearn.report.study import read_study
+from zslearn.report.summary import summed_up
+
+NASTY = r"=cmd|' /C'\input{x}$&%_#^~<script>*[a](b)`"
+
+
+@pytest.fixture
+def digest(study_of):
+    runs = [
+        {"seed": seed, "model": model, "data": "AWA2", "h": h + 0.01 * seed, "references": {}}
+        for seed in range(7)
+        for model, h in (("skd", 0.6), ("f-clswgan", 0.5))
+    ]
+    return summed_up(read_study(study_of(*runs, {"seed": 9, "status": "failed", "cause": NASTY})))
+
+
+def test_markdown_tells_results_published_figures_and_holes_apart(digest):
+    text = to_markdown(digest)
+    results, published = text.split("### Published figures on AWA2")
+    assert "| skd | 7 | **63.0** ± 2.2 |" in results
+    assert "| f-clswgan | 7 | 53.0 ± 2.2 |" in results
+    assert "| f-CLSWGAN | 2018 | ResNet-101 | attributes |" in published
+    assert "| S1 | 53.0 |" in published
+    assert "| not run |" in published
+    assert "AGZSL" not in results
+    assert re.search(r"\| toy skd seed 9 \| failed \|", text)
+
+
+def test_latex_is_bold_where_a_paired_test_allows_it(digest):
+    text = to_latex(digest)
+    assert r"skd & \textbf{63.0} $\pm$ 2.2 & " in text
+    assert r"f-clswgan & 53.0 $\pm$ 2.2 & " in text
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
+    assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") == 1
+    columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", text).group(1)
+    for line in text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines():
+        assert line.count("&") == len(columns) - 1
+        assert line.endswith(r"\\")
+
+
+def test_latex_without_a_significant_difference_has_nothing_bold(study_of):
+    runs = [{"seed": seed, "model": model, "h": 0.5} for seed in range(3) for model in ("skd", "cada-vae")]
+    text = to_latex(summed_up(read_study(study_of(*runs))))
+    assert "textbf" not in text
+    assert "no row is better than every other in a paired test" in text
+
+
+def test_csv_has_a_line_for_every_run_and_hole(digest):
+    rows = list(csv.DictReader(io.StringIO(to_csv(digest))))
+    assert len(rows) == 15
+    assert [row["status"] for row in rows].count("finished") == 14
+    first = next(row for row in rows if row["method"] == "skd" and row["seed"] == "3")
+    assert float(first["h"]) == pytest.approx(0.63)
+    assert rows[-1]["cause"].startswith("'=cmd")
+
+
+def test_names_cannot_become_commands(study_of):
+    digest = summed_up(read_study(study_of({"model": NASTY, "data": NASTY, "seed": 1}, title=NASTY)))
+    latex, markdown, table = to_latex(digest), to_markdown(digest), to_csv(digest)
+    assert r"\input" not in latex
+    assert r"\textbackslash{}input\{x\}\$\&\%\_\#" in latex
+    assert "<script>" not in markdown
+    assert r"\|" in markdown
+    assert all(not cell.startswith("=") for row in csv.reader(io.StringIO(table)) for cell in row)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a & b", r"a \& b"), ("\\", r"\textbackslash{}"), ("ü_1", r"ü\_1"), ("two\nlines", "two lines")],
+)
+def test_latex_text(text, expected):
+    assert latex_text(text) == expected
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx"])
+def test_no_cell_begins_like_a_formula(text):
+    assert csv_text(text) == f"'{text}"
+
+
+def test_markdown_cells_stay_in_their_row():
+    assert markdown_text("a|b\nc") == r"a\|b c"
+    assert markdown_text("<b>&") == "&lt;b&gt;&amp;"

@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+
+from zslearn.report.study import read_study
+from zslearn.report.summary import summed_up
+
+
+def digest_of(study_of, *variations, **described):
+    return summed_up(read_study(study_of(*variations, **described)))
+
+
+def test_official_and_class_splits_are_never_in_one_group(study_of):
+    digest = digest_of(study_of, {"seed": 0}, {"split": "1"}, {"split": "0"}, {"data": "other"})
+    assert [group.name for group in digest.groups] == [
+        "toy, official split",
+        "toy, class splits 0, 1",
+        "other, official split",
+    ]
+
+
+def test_references_are_counted_once_for_each_unit(study_of, real_record):
+    runs = [{"seed": seed, "model": model} for seed in (0, 1) for model in ("skd", "cada-vae")]
+    (group,) = digest_of(study_of, *runs).groups
+    assert {row.method: len(row.corrected) for row in group.rows} == {
+        "skd": 2,
+        "cada-vae": 2,
+        **dict.fromkeys(real_record["references"], 2),
+    }
+
+
+def test_means_are_those_of_the_corrected_figures(study_of):
+    figures = [0.4, 0.5, 0.9]
+    (group,) = digest_of(study_of, *({"seed": seed, "h": h} for seed, h in enumerate(figures))).groups
+    row = next(row for row in group.rows if row.method == "skd")
+    summary = row.summary("h")
+    assert summary.mean == pytest.approx(np.mean(figures))
+    assert summary.sd == pytest.approx(np.std(figures, ddof=1))
+    assert summary.lower < summary.mean < summary.upper
+
+
+def clear_case(n_seeds, references=None):
+    runs = []
+    for seed in range(n_seeds):
+        runs.append({"seed": seed, "model": "skd", "h": 0.6 + 0.01 * seed, "references": {}})
+        runs.append({"seed": seed, "model": "cada-vae", "h": 0.5 + 0.01 * seed, "references": {}})
+    return runs
+
+
+def test_a_figure_leads_only_where_a_paired_test_says_so(study_of):
+    (group,) = digest_of(study_of, *clear_case(7)).groups
+    assert set(group.leaders.values()) == {"skd"}
+    assert "10.0 points above cada-vae. It is better than cada-vae" in group.verdict
+
+
+def test_five_pairs_cannot_prove_anything_and_the_verdict_says_so(study_of):
+    (group,) = digest_of(study_of, *clear_case(5)).groups
+    assert group.leaders == {}
+    assert "No difference seen from cada-vae: 5 pairs cannot show one." in group.verdict
+
+
+def test_one_run_proves_nothing(study_of):
+    (group,) = digest_of(study_of, *clear_case(1)).groups
+    assert "10.0 points above cada-vae, by one pair, which proves nothing" in group.verdict
+
+
+def test_seeds_of_one_class_split_count_once(study_of):
+    runs = [{**run, "split": split} for split in ("0", "1") for run in clear_case(7)]
+    (group,) = digest_of(study_of, *runs).groups
+    assert group.leaders == {}
+    assert "2 pairs cannot show one" in group.verdict
+
+
+def test_where_a_closed_form_leads_the_best_model_is_told(study_of, real_record):
+    references = {"eszsl": {**real_record["references"]["eszsl"]}}
+    references["eszsl"] |= {"corrected": dict.fromkeys(("t1", "u", "s", "h", "ausuc"), 0.9)}
+    (group,) = digest_of(study_of, {"h": 0.5, "references": references}).groups
+    assert group.verdict.startswith("eszsl has the highest mean H, 90.0")
+    assert group.verdict.endswith("The best model, skd, has 50.0.")
+
+
+def test_what_uses_test_data_is_no_result(study_of):
+    setting = {"samples": "labelled unseen test samples", "unseen_semantics_in_training": False}
+    digest = digest_of(
+        study_of,
+        {"h": 0.5, "references": {}},
+        {"arm": "real unseen samples", "h": 0.9, "setting": setting, "references": {}},
+    )
+    (group,) = digest.groups
+    assert [row.method for row in group.ranked] == ["skd"]
+    assert any("skd: real unseen samples" in warning and "Ceilings" in warning for warning in digest.warnings)
+
+
+def test_figures_that_could_not_be_measured_lead_nothing(study_of):
+    figures = {"t1": None, "u": None, "s": 0.5, "h": None, "ausuc": None}
+    unmeasured = {"metrics": figures, "metrics_corrected": figures, "references": {}, "curve": None}
+    (group,) = digest_of(study_of, {**unmeasured}, {**unmeasured, "seed": 1}).groups
+    assert group.leaders == {}
+    assert group.verdict.startswith("There is no H")
+    (row,) = group.rows
+    assert row.summary("s").mean == 0.5
+    assert row.summary("h").n == 0
+
+
+def test_published_rows_know_our_own_of_the_same_method(study_of):
+    (group,) = digest_of(study_of, {"data": "AWA2", "model": "f-clswgan", "h": 0.5}).groups
+    ours = {result.method: row and row.method for result, row in group.published}
+    assert ours["f-CLSWGAN"] == "f-clswgan"
+    assert ours["ESZSL"] == "eszsl"
+    assert ours["CADA-VAE"] is None
+
+
+def test_published_rows_stand_beside_the_official_split_alone(study_of):
+    (group,) = digest_of(study_of, {"data": "AWA2", "split": "3"}).groups
+    assert group.published == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        ({"data_facts": {"warnings": ["a leak"]}}, "toy: a leak."),
+        ({"data_facts": {"source": "stand-in features, seed 0"}}, "Stand-in features, figures mean nothing: toy."),
+        ({"setting": {"samples": "transductive"}}, "Transductive (unseen samples were seen, unlabelled)"),
+        ({"setting": {"unseen_semantics_in_training": True}}, "Trained with the semantics of unseen classes"),
+        ({"test_selected": {"best_h": 0.9}}, "Test-selected figures are the best of several"),
+        ({"versions": {"zslearn": "9.9"}, "seed": 1}, "several versions of zslearn: 0.1.0, 9.9."),
+        ({"data_facts": {"checksum": "f00"}, "seed": 1}, "the runs saw 2 different versions of the data"),
+        ({"status": "failed", "seed": 1}, "Of 2 runs 1 failed: see Holes."),
+        ({"status": "not run", "seed": 1}, "Of 2 runs 1 not run yet: see Holes."),
+    ],
+)
+def test_what_a_reader_must_know_is_a_warning(study_of, change, warning):
+    quiet = {"setting": {"samples": "inductive", "unseen_semantics_in_training": False}}
+    assert summed_up(read_study(study_of({**quiet}))).warnings == ()
+    told = digest_of(study_of, {**quiet}, {"seed": 0, "model": "cada-vae", **quiet, **change}).warnings
+    assert any(warning in each for each in told), told
+
+
+def test_stand_in_features_are_the_first_warning(study_of):
+    facts = {"source": "stand-in features, seed 0", "warnings": ["stand-in features: figures mean nothing"]}
+    told = digest_of(study_of, {"data_facts": facts}, {"status": "failed"}).warnings
+    assert told[0].startswith("Stand-in features, figures mean nothing")
+    assert sum("tand-in features" in warning for warning in told) == 1
