@@ -8,6 +8,8 @@ from zslearn.training.plan import Step
 from zslearn.training.streams import Streams
 
 LABELS = torch.tensor([0, 3, 1, 1, 3, 0, 1])
+RANKS = np.array([0, 2, 1, 1, 2, 0, 1])
+"""The places of the labels among the seen classes."""
 FEATURES = torch.rand(7, 6, generator=torch.Generator().manual_seed(7))
 
 

@@ -2,22 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from zslearn.models.base import Task
+from small_task import FEATURES, affine, leaky, make_step, make_task
 from zslearn.models.cadavae import CADAVAE, CADAVAEConfig
-from zslearn.training.plan import Step
 from zslearn.training.streams import Streams
 
-RNG = torch.Generator().manual_seed(0)
-TASK = Task(
-    kind="unit",
-    semantics=torch.nn.functional.normalize(torch.rand(4, 5, generator=RNG), dim=1),
-    seen_ids=torch.tensor([0, 1, 3]),
-    unseen_ids=torch.tensor([], dtype=torch.int64),
-    seen_means=torch.rand(3, 6, generator=RNG),
-    seen_variances=torch.rand(3, 6, generator=RNG),
-)
-LABELS = torch.tensor([0, 3, 1, 1, 3])
-FEATURES = torch.rand(5, 6, generator=RNG)
+TASK = make_task()
 SMALL = {"hidden_dim": 7, "decoder_dim": 8, "semantic_hidden_dim": 9, "semantic_decoder_dim": 10, "latent_dim": 3}
 
 
@@ -26,31 +15,27 @@ def make(**settings):
 
 
 def terms_at(model, progress):
-    terms = model.joint_loss(Step(FEATURES, TASK.semantics[LABELS], LABELS, progress, Streams(3)))
-    return {name: term.item() for name, term in terms.items()}
+    return {name: term.item() for name, term in model.joint_loss(make_step(model, progress)).items()}
 
 
-def numpy_layers(inputs, *layers):
-    """Affine layers with leaky rectifiers between them, in float64."""
-    for index, layer in enumerate(layers):
-        weight, bias = layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy()
-        inputs = (inputs if index == 0 else np.where(inputs > 0, inputs, 0.2 * inputs)) @ weight.T + bias
-    return inputs
+def layers(inputs, first, last):
+    """Two layers with a rectifier between them."""
+    return affine(last, leaky(affine(first, inputs)))
 
 
 def test_the_loss_equals_numpy():
     model = make(kl_weight=0.5, cross_weight=2.0, alignment_weight=3.0)
-    x, a = FEATURES.double().numpy(), TASK.semantics[LABELS].double().numpy()
+    x, a = FEATURES.double().numpy(), make_step(model).semantics.double().numpy()
     sides = {}
     for side, inputs, encoder in (("visual", x, model.encoder), ("semantic", a, model.semantic_encoder)):
-        mean = numpy_layers(inputs, encoder.hidden, encoder.mean)
-        log_variance = numpy_layers(inputs, encoder.hidden, encoder.log_variance)
-        noise = Streams(3).normal(f"{side} latent", 5, 3).double().numpy()
+        mean = layers(inputs, encoder.hidden, encoder.mean)
+        log_variance = layers(inputs, encoder.hidden, encoder.log_variance)
+        noise = Streams(3).normal(f"{side} latent", 7, 3).double().numpy()
         sides[side] = mean, log_variance, mean + np.exp(log_variance / 2) * noise
     (m, lv, z), (ma, lva, za) = sides["visual"], sides["semantic"]
 
     def decoded(latent):
-        return numpy_layers(latent, *model.decoder.layers), numpy_layers(latent, *model.semantic_decoder.layers)
+        return layers(latent, *model.decoder.layers), layers(latent, *model.semantic_decoder.layers)
 
     def off(found, target):
         return np.abs(found - target).sum(axis=1).mean()
@@ -85,7 +70,7 @@ def test_the_classifier_reads_latents_of_both_sides():
     mean, log_variance = model.encoder(FEATURES)
     torch.testing.assert_close(model.represent(FEATURES), mean)
     drawn = model.represent(FEATURES, Streams(5))
-    noise = Streams(5).normal("represented", 5, 3)
+    noise = Streams(5).normal("represented", 7, 3)
     torch.testing.assert_close(drawn, mean + (log_variance / 2).exp() * noise)
     unseen = model.sample_inputs(TASK.semantics[[2, 2]], Streams(5))
     assert unseen.shape == (2, 3)
@@ -95,4 +80,4 @@ def test_the_classifier_reads_latents_of_both_sides():
 def test_features_can_be_read_instead():
     model = make(classifier_input="features")
     assert model.represent(FEATURES) is FEATURES
-    assert model.sample_inputs(TASK.semantics, Streams(1)).shape == (4, 6)
+    assert model.sample_inputs(TASK.semantics, Streams(1)).shape == (5, 6)

@@ -2,12 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from small_task import FEATURES, LABELS, affine, leaky, log_softmax, make_step, make_task
+from small_task import FEATURES, LABELS, RANKS, affine, leaky, log_softmax, make_step, make_task
 from zslearn.models.cegzsl import CEGZSL, CEGZSLConfig, ClassScorer
 from zslearn.training.streams import Streams
-
-RANKS = np.array([0, 2, 1, 1, 2, 0, 1])
-
 
 SMALL = {"hidden_dim": 8, "embedding_dim": 9, "projection_dim": 4, "scorer_dim": 8}
 

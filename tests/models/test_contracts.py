@@ -27,7 +27,14 @@ trained = models("generative", "embedding")
 CPU = torch.device("cpu")
 NEEDS_ONE_SPACE = {"cosine"}
 """Models for features and semantics of one space: their semantics are the toy's class means, without its noise."""
-SHORT = {"n_updates": 20, "teacher_updates": 20, "hidden_dim": 64, "classifier_epochs": 10}
+SHORT = {
+    "n_updates": 20,
+    "teacher_updates": 20,
+    "batch_size": 64,
+    "classifier_epochs": 10,
+    **dict.fromkeys(("hidden_dim", "decoder_dim", "embedding_dim", "scorer_dim", "projection_dim"), 64),
+    **dict.fromkeys(("semantic_hidden_dim", "semantic_decoder_dim"), 64),
+}
 GAN = {
     "n_updates": 500,
     "learning_rate": 1e-3,
@@ -44,9 +51,9 @@ ENOUGH = {
     "f-vaegan": VAEGAN,
     "lsrgan": {**GAN, "n_updates": 300},
     "tf-vaegan": VAEGAN,
-    "ce-gzsl": {**GAN, "n_updates": 300, "batch_size": 64, "embedding_dim": 64, "scorer_dim": 64},
+    "ce-gzsl": {**GAN, "n_updates": 300},
     "free": VAEGAN,
-    "re-gzsl": {**GAN, "batch_size": 32, "projection_dim": 32},
+    "re-gzsl": {**GAN, "n_updates": 300, "batch_size": 32},
     "flow": {"n_updates": 300},
     **{name: {"n_updates": 1000, "hidden_dim": 512} for name, entry in MODELS.items() if entry.family == "embedding"},
 }

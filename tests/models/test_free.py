@@ -2,11 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from small_task import FEATURES, LABELS, affine, leaky, make_step, make_task
+from small_task import FEATURES, LABELS, RANKS, affine, leaky, make_step, make_task
 from zslearn.models.free import FREE, FREEConfig
 from zslearn.training.streams import Streams
-
-RANKS = np.array([0, 2, 1, 1, 2, 0, 1])
 
 
 def make(**settings):

@@ -2,38 +2,20 @@ import numpy as np
 import pytest
 import torch
 
-from zslearn.models.base import Task
+from small_task import FEATURES, LABELS, make_step, make_task
 from zslearn.models.fvaegan import FVAEGAN, FVAEGANConfig
-from zslearn.training.plan import Step
 from zslearn.training.streams import Streams
-
-RNG = torch.Generator().manual_seed(0)
-LABELS = torch.tensor([0, 3, 1, 1, 3])
-FEATURES = torch.rand(5, 6, generator=RNG)
 
 
 def make(kind="unit", **settings):
-    rng = torch.Generator().manual_seed(0)
-    task = Task(
-        kind=kind,
-        semantics=torch.nn.functional.normalize(torch.rand(4, 5, generator=rng), dim=1),
-        seen_ids=torch.tensor([0, 1, 3]),
-        unseen_ids=torch.tensor([], dtype=torch.int64),
-        seen_means=torch.rand(3, 6, generator=rng),
-        seen_variances=torch.rand(3, 6, generator=rng),
-    )
-    return FVAEGAN(task, FVAEGANConfig(hidden_dim=7, **settings), Streams(0))
-
-
-def make_step(model):
-    return Step(FEATURES, model.task.semantics[LABELS], LABELS, 0.0, Streams(3))
+    return FVAEGAN(make_task(kind), FVAEGANConfig(hidden_dim=7, **settings), Streams(0))
 
 
 def posterior(model):
     mean, log_variance = (
         tensor.detach().double().numpy() for tensor in model.encoder(FEATURES, model.task.semantics[LABELS])
     )
-    return mean, log_variance, mean + np.exp(log_variance / 2) * Streams(3).normal("posterior", 5, 5).double().numpy()
+    return mean, log_variance, mean + np.exp(log_variance / 2) * Streams(3).normal("posterior", 7, 5).double().numpy()
 
 
 @pytest.mark.parametrize("kind", ["unit", "standard"])

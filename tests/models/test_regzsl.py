@@ -2,11 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from small_task import FEATURES, LABELS, affine, leaky, log_softmax, make_step, make_task
+from small_task import FEATURES, LABELS, RANKS, affine, leaky, log_softmax, make_step, make_task
 from zslearn.models.regzsl import REGZSL, REGZSLConfig
 from zslearn.training.streams import Streams
-
-RANKS = np.array([0, 2, 1, 1, 2, 0, 1])
 
 
 def make(**settings):
