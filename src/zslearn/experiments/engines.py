@@ -154,11 +154,11 @@ class RayCluster:
         Raises:
             ConfigError: If there is no cluster at the address.
         """
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
-        if self._address is not None:
-            options = {"log_to_driver": False, "logging_level": "ERROR", "address": self._address}
+        # Ray reports its use to its makers unless it is told not to.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        where = {"include_dashboard": False} if self._address is None else {"address": self._address}
         try:
-            self._ray.init(**options)
+            self._ray.init(log_to_driver=False, logging_level="ERROR", **where)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"there is no Ray cluster at {self._address}",
@@ -166,7 +166,7 @@ class RayCluster:
                 remedy="Start one with 'ray start --head', or leave --address out to start one here.",
             ) from error
         # Ray counts a lost node's tasks as retries: as many as it takes.
-        options = {"num_cpus": 1, "max_retries": -1, "retry_exceptions": False}
+        options: dict[str, Any] = {"num_cpus": 1, "max_retries": -1, "retry_exceptions": False}
         self._on_cpu = self._ray.remote(**options)(_work_on_node)
         self._on_gpu = self._ray.remote(**options, num_gpus=1)(_work_on_node)
         return self
