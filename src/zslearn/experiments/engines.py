@@ -15,7 +15,8 @@ from typing import Any, Protocol, Self
 from zslearn.errors import ConfigError, require_extra
 from zslearn.experiments.execution import Task, execute, failure, use_one_thread
 
-_CONNECT_SECONDS = 20.0
+_PRELOADED = ("zslearn.experiments.execution", "torch._dynamo")
+"""What is imported once, so that every worker need not; torch's optimisers import the second one at their first use."""
 
 
 class Engine(Protocol):
@@ -77,8 +78,7 @@ class LocalProcesses:
         forking = "forkserver" in multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if forking else "spawn")
         if forking:
-            # What is imported once need not be imported by every worker.
-            self._context.set_forkserver_preload(["zslearn.experiments.execution"])
+            self._context.set_forkserver_preload(list(_PRELOADED))
         return self
 
     def __exit__(
