@@ -2,10 +2,11 @@ import re
 
 import pytest
 
+from zslearn.configuration import build
 from zslearn.errors import ConfigError, UnknownNameError, ZslearnError
 from zslearn.experiments.catalog import copy_experiment, find_experiment, packaged
 from zslearn.experiments.experiment import Interval, n_jobs, read_experiment
-from zslearn.models import MODELS
+from zslearn.models import MODELS, model_entry
 
 WHOLE = """title: a title
 data:
@@ -22,6 +23,8 @@ models:
       learning_rate: {low: 1e-4, high: 0.01, log: true}
       sp_weight: [0.0, 1.0]
 """
+
+SUIT_ANY_DATA = {name for name, entry in MODELS.items() if not entry.one_space}
 
 
 def read(text):
@@ -103,7 +106,7 @@ def test_all_stands_for_every_model_that_is_not_named():
         "  - model: skd\n    settings: {n_updates: 9, batch_size: 8}\n    mark: published\n  - all\n"
     )
     models = {choice.model: choice for choice in experiment.models}
-    assert set(models) == set(MODELS)
+    assert set(models) == SUIT_ANY_DATA
     assert models["skd"].settings == {"n_updates": 7, "batch_size": 8}
     assert models["skd"].mark == "published"
     assert models["f-clswgan"].settings == {"n_updates": 7}
@@ -138,8 +141,34 @@ def test_every_experiment_of_the_package_is_valid(name, tmp_path, monkeypatch):
 
 def test_quick_takes_every_model_once_for_each_of_two_seeds():
     experiment = read_experiment(*find_experiment("quick"))
-    assert {choice.model for choice in experiment.models} == set(MODELS)
-    assert n_jobs(experiment) == 2 * len(MODELS)
+    assert {choice.model for choice in experiment.models} == SUIT_ANY_DATA
+    assert n_jobs(experiment) == 2 * len(SUIT_ANY_DATA)
+
+
+@pytest.mark.parametrize("name", ["comparison-glyphs", "comparison-flo", "comparison-hour"])
+def test_comparisons_are_equal_for_all_generative_methods(name, tmp_path, monkeypatch):
+    (tmp_path / "FLO").mkdir()
+    monkeypatch.chdir(tmp_path)
+    experiment = read_experiment(*find_experiment(name))
+    assert {choice.model for choice in experiment.models} == SUIT_ANY_DATA
+    assert len(experiment.seeds) == 5
+    built = {
+        choice.model: build(model_entry(choice.model).load().Config, choice.settings) for choice in experiment.models
+    }
+    generative = {name: config for name, config in built.items() if MODELS[name].family == "generative"}
+    trained = {name: config for name, config in generative.items() if hasattr(config, "n_updates")}
+    assert set(generative) - set(trained) == {"gfzsl"}
+    assert {config.n_synthetic for config in generative.values()} == {200}
+    assert {(config.hidden_dim, config.n_updates, config.max_seconds) for config in trained.values()} == {
+        (1024, 1000, built["ale"].max_seconds)
+    }
+    assert all(config.max_seconds > 0 for config in built.values() if hasattr(config, "n_updates"))
+    if experiment.trials:
+        searched = {choice.model: choice.search for choice in experiment.models if choice.search}
+        assert experiment.trials == 8
+        assert set(searched) == {name for name in built if MODELS[name].family != "closed form"}
+        assert {len(fields) for fields in searched.values()} == {4}
+        assert all(set(searched[name]["classifier"]) == {"softmax", "gaussian"} for name in generative)
 
 
 def test_copies_are_for_editing(tmp_path):

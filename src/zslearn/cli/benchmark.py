@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     status = verb("status", "tell what is finished, failed and missing", _status)
     status.add_argument("folder", type=Path, metavar="DIR", help="the folder of an experiment")
     add_json_argument(status)
+    table = verb("table", "print all figures and costs of what is finished, as Markdown", _table)
+    table.add_argument("folder", type=Path, metavar="DIR", help="the folder of an experiment")
+    add_json_argument(table)
     copy = verb("copy", "write an experiment of the package to a file, to be edited", _copy)
     copy.add_argument("name", metavar="NAME", help="an experiment of the package")
     copy.add_argument("target", type=Path, nargs="?", default=Path(), metavar="FILE", help="where to (default: here)")
@@ -139,6 +142,25 @@ def _status(arguments: argparse.Namespace) -> int:
         print(f"{line['key']}  {line['data']} split {line['split']} {line['model']}{arm} seed {line['seed']}: {said}")
     if counts["missing"]:
         print(f"note: go on with: {folder.plan['command']}", file=sys.stderr)
+    return 0
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from zslearn.errors import RunFolderError
+    from zslearn.experiments.comparison import compare_models, comparison_table
+    from zslearn.experiments.folder import ExperimentFolder
+
+    groups = compare_models(ExperimentFolder.open(arguments.folder))
+    if not groups:
+        raise RunFolderError(
+            f"nothing of the experiment in {arguments.folder} is finished",
+            remedy="Run it first: zslearn benchmark status tells how.",
+        )
+    if arguments.json:
+        tables = [{"data": data, "split": split, "rows": rows} for (data, split), rows in groups.items()]
+        print(json.dumps(tables, indent=2))
+    else:
+        print(comparison_table(groups))
     return 0
 
 

@@ -21,7 +21,7 @@ from zslearn.models import MODELS, model_entry
 Kind = Literal["grid", "ablation", "sweep"]
 Objective = Literal["ausuc", "h"]
 ALL_MODELS = "all"
-"""Stands for every model of the registry that the experiment does not name itself."""
+"""Stands for every model of the registry that the experiment does not name itself and that suits any data."""
 PUBLISHED, NOT_TUNED, SEARCHED = "published", "not tuned", "searched"
 SETTING_MARKS = (PUBLISHED, NOT_TUNED)
 """Where settings may come from, besides a search."""
@@ -289,7 +289,8 @@ def _models(parts: Mapping[str, Entry], kind: Kind, trials: int) -> tuple[ModelC
     for entry, name in zip(entries, named, strict=True):
         if named.count(name) > 1:
             entry.refuse(f"the model {name} is listed twice")
-        names = [other for other in MODELS if other not in named] if name == ALL_MODELS else [name]
+        others = [other for other, facts in MODELS.items() if other not in named and not facts.one_space]
+        names = others if name == ALL_MODELS else [name]
         chosen += [_model(entry, each, parts, kind, trials, at_most) for each in names]
     if not chosen:
         parts["models"].refuse("no model is left", expected="at least one")

@@ -24,6 +24,7 @@ class ModelEntry:
             that is trained; closed forms are solved, not trained.
         source: Where it was published.
         line: What it is, in one line.
+        one_space: Whether it needs features and semantics of one space, as image-text models make them.
     """
 
     target: str
@@ -31,6 +32,7 @@ class ModelEntry:
     family: Literal["generative", "embedding", "closed form"]
     source: str
     line: str
+    one_space: bool = False
 
     def load(self) -> type[TrainedModel] | type[ClosedForm]:
         """Import the model's class; its ``Config`` is the class of its settings."""
@@ -158,6 +160,7 @@ MODELS: dict[str, ModelEntry] = {
         family="closed form",
         source="Radford et al., ICML 2021",
         line="features and semantics of one image-text model, compared as they are",
+        one_space=True,
     ),
     "dap": ModelEntry(
         target="zslearn.models.dap:DAP",

@@ -1,0 +1,139 @@
+"""The table of a comparison: for each model its figures, what it was allowed to know, and what it cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from zslearn.evaluation.statistics import summarise
+from zslearn.experiments.folder import FINISHED, ExperimentFolder
+
+COLUMNS: Final[Mapping[str, str]] = {
+    "model": "model",
+    "runs": "runs",
+    "t1": "T1",
+    "u": "U",
+    "s": "S",
+    "h": "H",
+    "ausuc": "AUSUC",
+    "u_corrected": "U corrected",
+    "s_corrected": "S corrected",
+    "h_corrected": "H corrected",
+    "unseen_semantics": "unseen semantics in training",
+    "updates": "updates",
+    "seconds": "seconds",
+    "memory": "memory (GB)",
+    "trials": "trials",
+}
+"""The columns by key, with their titles."""
+_GIGA: Final[float] = 1e9
+
+
+def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Gather the rows of the table by data set and split.
+
+    Figures are means and standard deviations over the seeds of a split: percent, AUSUC as a fraction. ``updates`` are
+    those of the model itself, teachers not counted; ``seconds`` the final training with all that comes after it;
+    ``memory`` the most that the process had held by its end; ``trials`` the settings that rehearsals compared.
+
+    Args:
+        folder: An experiment's folder; runs that are not finished are left out.
+    """
+    finished: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
+    for job, record in folder.records():
+        if record is not None and record["status"] == FINISHED:
+            name = job["model"] if job["arm"] is None else f"{job['model']}: {job['arm']}"
+            finished.setdefault((job["data"], job["split"]), {}).setdefault(name, []).append(record)
+    return {
+        group: [{"model": name, **_row(records)} for name, records in by_model.items()]
+        for group, by_model in finished.items()
+    }
+
+
+def comparison_table(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> str:
+    """Lay the rows out as Markdown, the best corrected H first; a mean stands before its standard deviation."""
+    blocks = []
+    for (data, split), rows in groups.items():
+        ordered = sorted(rows, key=lambda row: -_mean(row["h_corrected"]))
+        cells = [list(COLUMNS.values()), *([_cell(key, row[key]) for key in COLUMNS] for row in ordered)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [_line(line, widths) for line in cells]
+        lines.insert(1, _line(["-" * width for width in widths], widths))
+        name = f"{data}, official split" if split == "official" else f"{data}, class split {split}"
+        blocks.append(
+            f"{name}: percent, AUSUC as a fraction, mean ± standard deviation over seeds\n\n" + "\n".join(lines)
+        )
+    return "\n\n".join(blocks)
+
+
+def _row(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    settings = {record["setting"]["unseen_semantics_in_training"] for record in records}
+    return {
+        "runs": len(records),
+        **{key: _spread(records, "metrics", key) for key in ("t1", "u", "s", "h", "ausuc")},
+        **{f"{key}_corrected": _spread(records, "metrics_corrected", key) for key in ("u", "s", "h")},
+        "unseen_semantics": settings.pop() if len(settings) == 1 else None,
+        "updates": _updates(records),
+        "seconds": float(np.mean([sum(_of_final_fit(record)) for record in records])),
+        "memory": max(record["peak_memory_bytes"] for record in records) / _GIGA,
+        "trials": max(_n_trials(record["selection"]) for record in records),
+    }
+
+
+def _spread(records: Sequence[Mapping[str, Any]], kind: str, key: str) -> dict[str, float | None] | None:
+    values = [record[kind][key] for record in records if record[kind][key] is not None]
+    if not values:
+        return None
+    factor = 1.0 if key == "ausuc" else 100.0
+    summary = summarise(factor * np.array(values))
+    return {"mean": summary.mean, "sd": summary.sd if summary.n > 1 else None}
+
+
+def _updates(records: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
+    """The updates that were set and, on average, done; what time cut off is missing at the end of a training."""
+    planned = records[0]["config"].get("n_updates")
+    if planned is None:
+        return None
+    missing = [sum(stage["planned"] - stage["done"] for stage in record["updates"].values()) for record in records]
+    return {"planned": planned, "done": float(np.mean([max(0, planned - each) for each in missing]))}
+
+
+def _of_final_fit(record: Mapping[str, Any]) -> Iterator[float]:
+    for part, seconds in record["seconds"].items():
+        if part not in ("rehearsal", "references", "evaluation"):
+            yield seconds
+
+
+def _n_trials(selection: Mapping[str, Any]) -> int:
+    """How many settings the rehearsals compared: those of a search, and the alternatives that a model offers itself."""
+    searched = selection.get("search")
+    return max(1, len(searched["trials"]) if searched else 0) * len(selection["alternatives"])
+
+
+def _mean(figure: Mapping[str, float] | None) -> float:
+    return -math.inf if figure is None else figure["mean"]
+
+
+def _cell(key: str, value: Any) -> str:
+    digits = 3 if key == "ausuc" else 1
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case {"mean": mean, "sd": None}:
+            return f"{mean:.{digits}f}"
+        case {"mean": mean, "sd": sd}:
+            return f"{mean:.{digits}f} ± {sd:.{digits}f}"
+        case {"planned": planned, "done": done}:
+            return f"{planned}" if done == planned else f"{done:.0f} of {planned}"
+        case float():
+            return f"{value:.1f}"
+    return str(value)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"

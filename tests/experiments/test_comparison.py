@@ -1,0 +1,90 @@
+import json
+
+import numpy as np
+import pytest
+
+from zslearn.cli import main
+from zslearn.experiments.comparison import COLUMNS, compare_models, comparison_table
+from zslearn.experiments.experiment import read_experiment
+
+MIXED = """
+title: mixed
+data: [glyphs]
+splits: [1]
+seeds: [0, 1]
+rehearse: false
+references: false
+models:
+  - model: ale
+    settings: {n_updates: 4}
+  - model: eszsl
+  - model: teacher
+    settings: {n_updates: 1000, max_seconds: 0.001}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from zslearn.experiments.engines import LocalProcesses
+    from zslearn.experiments.folder import ExperimentFolder
+    from zslearn.experiments.jobs import make_jobs
+    from zslearn.experiments.runner import run_missing
+
+    experiment = read_experiment(MIXED, "mixed", "mixed.yaml")
+    jobs = make_jobs(experiment)
+    folder = ExperimentFolder.prepare(tmp_path_factory.mktemp("runs") / "mixed", experiment, jobs, "again")
+    run_missing(jobs, folder, LocalProcesses(1))
+    return folder
+
+
+@pytest.fixture
+def rows(folder):
+    ((group, rows),) = compare_models(folder).items()
+    assert group == ("glyphs", "1")
+    return {row["model"]: row for row in rows}
+
+
+def test_figures_are_means_and_deviations_over_seeds(folder, rows):
+    records = [record for job, record in folder.records() if job["model"] == "ale"]
+    t1 = [100 * record["metrics"]["t1"] for record in records]
+    assert rows["ale"]["t1"] == pytest.approx({"mean": np.mean(t1), "sd": np.std(t1, ddof=1)})
+    areas = [record["metrics"]["ausuc"] for record in records]
+    assert rows["ale"]["ausuc"]["mean"] == pytest.approx(np.mean(areas))
+    assert rows["ale"]["runs"] == 2
+
+
+def test_costs_and_knowledge_stand_beside_them(folder, rows):
+    assert rows["ale"]["updates"] == {"planned": 4, "done": 4.0}
+    assert rows["eszsl"]["updates"] is None
+    assert rows["teacher"]["updates"]["done"] < rows["teacher"]["updates"]["planned"] == 1000
+    assert [rows[name]["unseen_semantics"] for name in ("ale", "eszsl", "teacher")] == [False, False, True]
+    assert rows["eszsl"]["trials"] == len(
+        next(r for j, r in folder.records() if j["model"] == "eszsl")["selection"]["alternatives"]
+    )
+    assert all(0.05 < row["memory"] < 50 for row in rows.values())
+    assert 0 < rows["eszsl"]["seconds"] < 60
+
+
+def test_the_table_has_every_column_and_the_best_first(folder):
+    groups = compare_models(folder)
+    title, _, header, rule, *lines = comparison_table(groups).splitlines()
+    assert title.startswith("glyphs, class split 1: percent")
+    assert [cell.strip() for cell in header.strip("|").split("|")] == list(COLUMNS.values())
+    assert {len(line) for line in (header, rule, *lines)} == {len(header)}
+    place = list(COLUMNS).index("h_corrected")
+    best = [float(line.strip("|").split("|")[place].split("±")[0]) for line in lines]
+    assert best == sorted(best, reverse=True)
+    teacher = next(line for line in lines if line.startswith("| teacher"))
+    assert " of 1000 " in teacher
+
+
+def test_the_command_prints_it_and_refuses_what_has_no_run(folder, tmp_path, capsys):
+    assert main(["benchmark", "table", str(folder.path)]) == 0
+    assert capsys.readouterr().out.rstrip("\n") == comparison_table(compare_models(folder))
+    assert main(["benchmark", "table", str(folder.path), "--json"]) == 0
+    (table,) = json.loads(capsys.readouterr().out)
+    assert {row["model"] for row in table["rows"]} == {"ale", "eszsl", "teacher"}
+    plan = (folder.path / "experiment.json").read_text()
+    (tmp_path / "experiment.json").write_text(plan)
+    assert main(["benchmark", "table", str(tmp_path)]) == 2
+    assert "nothing of the experiment" in capsys.readouterr().err
