@@ -19,6 +19,7 @@ from zslearn.cli import (
     ablate,
     benchmark,
     classes,
+    data,
     describe,
     evaluate,
     extract,
@@ -32,7 +33,21 @@ from zslearn.cli import (
 from zslearn.errors import TrainingError, ZslearnError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-_COMMANDS = (run, evaluate, predict, classes, extract, describe, synthesize, show, benchmark, ablate, sweep, report)
+_COMMANDS = (
+    run,
+    evaluate,
+    predict,
+    classes,
+    extract,
+    describe,
+    data,
+    synthesize,
+    show,
+    benchmark,
+    ablate,
+    sweep,
+    report,
+)
 _MEMORY = re.compile("out of memory|not enough memory|allocate memory|size calculation overflowed")
 """How torch says that memory ran out: on the host it has no exception class for it."""
 

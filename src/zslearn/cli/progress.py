@@ -82,10 +82,10 @@ class CountProgress:
 
     Args:
         things: What is counted, in the plural.
-        total: How many there are.
+        total: How many there are; None where that turns out later.
     """
 
-    def __init__(self, things: str, total: int) -> None:
+    def __init__(self, things: str, total: int | None) -> None:
         self._things = things
         self._total = total
         self._started = self._last = time.monotonic()
@@ -110,11 +110,17 @@ class CountProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, n_done: int) -> None:
-        """Take the number of things that are done."""
+    def update(self, n_done: int, total: int | None = None) -> None:
+        """Take the number of things that are done and, where it is new, of all."""
+        self._total = total or self._total
         if self._bar is not None:
-            self._bar.update(self._task, completed=n_done)
+            self._bar.update(self._task, completed=n_done, total=self._total)
         elif time.monotonic() - self._last > _QUIET_SECONDS:
             self._last = time.monotonic()
-            left = (self._last - self._started) * (self._total - n_done) / max(1, n_done)
-            print(f"{n_done:,} of {self._total:,} {self._things}, about {left:.0f} s left", file=sys.stderr)
+            print(self._line(n_done), file=sys.stderr)
+
+    def _line(self, n_done: int) -> str:
+        if self._total is None or not n_done:
+            return f"{n_done:,} {self._things}"
+        left = (time.monotonic() - self._started) * (self._total - n_done) / n_done
+        return f"{n_done:,} of {self._total:,} {self._things}, about {left:.0f} s left"

@@ -327,13 +327,13 @@ def assemble(parts: OwnParts, *, name: str, source: str) -> ZSLDataset:
             received=f"{len(rows.labels)} lines",
             remedy="Write both in the same order from the same samples.",
         )
-    labels, marks = _class_ids(rows, classes), np.array(rows.parts, dtype=object)
+    labels, marks = class_ids(rows, classes), np.array(rows.parts, dtype=object)
     _check_marks(labels, marks, rows)
     labels = np.where(marks == WITHOUT_LABEL, UNLABELLED, labels)
     usable = (labels != UNLABELLED) & (marks != UNUSED)
     seen_ids, unseen_ids = _sides(classes, labels[usable & (marks != TEST)])
     seen = usable & np.isin(labels, seen_ids)
-    groups = None if rows.groups is None else np.unique(rows.groups, return_inverse=True)[1]
+    groups = None if rows.groups is None else _group_ids(rows.groups)
     heldout, notes = _held_out_rows(labels, groups, marks, seen)
     unseen = usable & np.isin(labels, unseen_ids)
     _check_unseen_rows(labels[unseen & (marks == TRAIN)], classes)
@@ -341,7 +341,7 @@ def assemble(parts: OwnParts, *, name: str, source: str) -> ZSLDataset:
         name=name,
         features=parts.features,
         labels=labels,
-        semantics=_aligned(parts.semantics, classes),
+        semantics=aligned(parts.semantics, classes),
         class_names=classes.names,
         seen_ids=seen_ids,
         unseen_ids=unseen_ids,
@@ -364,10 +364,10 @@ def strange_names(found: Sequence[str], known: Sequence[str]) -> list[str]:
         found: Names that occur, each once.
         known: Names that would be right.
     """
-    by_look = {_look(name): name for name in known}
+    by_look = {look_of(name): name for name in known}
     told = []
     for name in found:
-        alike = by_look.get(_look(name))
+        alike = by_look.get(look_of(name))
         nearest = difflib.get_close_matches(name, known, n=1)
         if alike is not None:
             told.append(f"{name!r} (differs only by case or blanks from {alike!r})")
@@ -376,12 +376,17 @@ def strange_names(found: Sequence[str], known: Sequence[str]) -> list[str]:
     return told
 
 
-def _look(name: str) -> str:
+def look_of(name: str) -> str:
     """Return what stays of a name without case, blanks and the signs that stand for blanks."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def _class_ids(rows: RowTable, classes: ClassTable) -> Labels:
+def class_ids(rows: RowTable, classes: ClassTable) -> Labels:
+    """Return the class id of every row, and `UNLABELLED` where there is no label.
+
+    Raises:
+        DataError: If a label names no class; the message tells which may be meant.
+    """
     index = {name: class_id for class_id, name in enumerate(classes.names)}
     strange = [name for name in dict.fromkeys(rows.labels) if name and name not in index]
     if strange:
@@ -392,6 +397,13 @@ def _class_ids(rows: RowTable, classes: ClassTable) -> Labels:
             remedy="Write each name in one way, and give every class a line.",
         )
     return np.array([index.get(name, UNLABELLED) for name in rows.labels], dtype=np.int64)
+
+
+def _group_ids(groups: Sequence[str]) -> Labels:
+    """Return a number per row: the group's own where all of them are whole numbers."""
+    if all(group.isascii() and group.isdigit() for group in groups):
+        return np.array(groups, dtype=np.int64)
+    return np.unique(groups, return_inverse=True)[1].astype(np.int64)
 
 
 def _check_marks(labels: Labels, marks: Any, rows: RowTable) -> None:
@@ -442,8 +454,12 @@ def _check_unseen_rows(labels: Labels, classes: ClassTable) -> None:
         )
 
 
-def _aligned(semantics: NamedSemantics, classes: ClassTable) -> Semantics:
-    """Return the vectors in the order of the class table."""
+def aligned(semantics: NamedSemantics, classes: ClassTable) -> Semantics:
+    """Return the vectors in the order of the class table.
+
+    Raises:
+        DataError: If a class has none; the message tells which may be meant.
+    """
     index = {name: row for row, name in enumerate(semantics.names)}
     missing = [name for name in classes.names if name not in index]
     if missing:
