@@ -10,17 +10,42 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["GenerativeZSL", "ZSLDataset", "__version__", "load_data"]
+__all__ = [
+    "ClassKFold",
+    "GenerativeZSL",
+    "SeenUnseenSplit",
+    "ZSLDataset",
+    "__version__",
+    "ausuc_score",
+    "h_score",
+    "load_data",
+    "s_score",
+    "t1_score",
+    "u_score",
+]
 
 if TYPE_CHECKING:
     from zslearn.data.catalog import load_data
     from zslearn.data.dataset import ZSLDataset
     from zslearn.estimator import GenerativeZSL
+    from zslearn.model_selection import (
+        ClassKFold,
+        SeenUnseenSplit,
+        ausuc_score,
+        h_score,
+        s_score,
+        t1_score,
+        u_score,
+    )
 else:
     _MODULES = {
         "GenerativeZSL": "zslearn.estimator",
         "ZSLDataset": "zslearn.data.dataset",
         "load_data": "zslearn.data.catalog",
+        **dict.fromkeys(
+            ("ClassKFold", "SeenUnseenSplit", "ausuc_score", "h_score", "s_score", "t1_score", "u_score"),
+            "zslearn.model_selection",
+        ),
     }
 
     def __getattr__(name: str) -> object:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import validate_data
 
 from zslearn import __version__
 from zslearn.classifiers.calibration import correct
@@ -24,6 +25,7 @@ from zslearn.errors import DataError, unknown_name
 from zslearn.evaluation.metrics import Metrics, per_class_accuracy
 from zslearn.model_files import read_model, write_model
 from zslearn.models import model_entry
+from zslearn.notebook import facts_html, percent
 from zslearn.recogniser import Recogniser, fit_recogniser, restore_recogniser
 from zslearn.rehearsal import Rehearsal, Scorer, rehearse
 from zslearn.shapes import Features, Ids, Scores, Semantics
@@ -123,11 +125,17 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ConfigError: If a setting has a wrong value.
             TrainingError: If training diverges.
         """
+        if y is None:
+            raise DataError("GenerativeZSL requires y to be passed, but the target y is None")
         self.torch_ = isinstance(X, torch.Tensor)
         names, vectors, attribute_names = _class_table(semantics, classes)
         view, names = _training_view(X, y, names, vectors, unseen_classes, attribute_names)
         self.fit_view(view)
         self._learn_classes(names, view.seen_ids, view.semantics)
+        if hasattr(X, "columns"):
+            validate_data(self, X, skip_check_array=True)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         return self
 
     def fit_view(
@@ -270,6 +278,14 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         best = np.argsort(-shares, axis=1, kind="stable")[:, :k]
         return self.classes_[ids[best]], np.take_along_axis(shares, best, axis=1)
 
+    def decision_function(self, X: Any) -> Any:
+        """Return the corrected logits that ``predict`` compares, as scikit-learn asks for them.
+
+        Returns:
+            ``[n_rows, n_classes]``, columns in the order of ``classes_``.
+        """
+        return self._like(X, self.decision_scores(X))
+
     def decision_scores(self, X: Any, *, corrected: bool = True) -> Scores:
         """Return one logit per row and class, ``[n_rows, n_classes]``; larger is better."""
         self._check_fitted()
@@ -281,6 +297,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 received=str(features.shape[1]),
                 remedy="Use the same feature extractor as for training.",
             )
+        if hasattr(X, "columns"):
+            validate_data(self, X, skip_check_array=True, reset=False)
         scores = self.recogniser_.scores(features)
         return correct(scores, self.seen_ids_, self.offset_) if corrected else scores
 
@@ -444,6 +462,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "rehearse": self.rehearse,
             "feature_space": self.recogniser_.feature_space_kind,
             "feature_dim": self.n_features_in_,
+            "feature_names": list(getattr(self, "feature_names_in_", ())),
             "image_shape": self.image_shape_,
             "backbone": self.backbone_,
             "text_encoder": self.text_encoder_,
@@ -481,6 +500,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seen_ids = np.array([i for i, name in enumerate(names) if name in seen], dtype=np.int64)
             estimator._learn_classes(names, seen_ids, tensors["classes.semantics"].numpy(), facts["added"])
             estimator.n_features_in_ = facts["feature_dim"]
+            if facts.get("feature_names"):
+                estimator.feature_names_in_ = np.asarray(facts["feature_names"], dtype=object)
             estimator.image_shape_ = None if facts["image_shape"] is None else tuple(facts["image_shape"])
             # Models saved before there were encoders do not have these.
             estimator.backbone_, estimator.text_encoder_ = facts.get("backbone"), facts.get("text_encoder")
@@ -497,6 +518,31 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the class names among which ``predict`` would choose, in the order of ``predict_proba``."""
         names: list[Any] = self.classes_[self._candidate_ids(candidates)].tolist()
         return names
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Show scikit-learn's picture of the estimator and, once it is fitted, what it knows."""
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        if hasattr(self, "recogniser_"):
+            bundle["text/html"] = bundle.get("text/html", "") + self._facts_html()
+        return bundle
+
+    def _facts_html(self) -> str:
+        rehearsal = self.rehearsal_
+        facts: dict[str, object] = {
+            "features": self.n_features_in_,
+            "seen classes": listed(self.seen_classes_.tolist()),
+            "unseen classes": listed(self.unseen_classes_.tolist()),
+        }
+        if self.added_classes_.size:
+            facts["added after the fit"] = listed(self.added_classes_.tolist())
+        if rehearsal is None:
+            facts["rehearsal"] = "none: nothing is corrected"
+        else:
+            facts["rehearsed H"] = (
+                f"{percent(rehearsal.corrected.h)} % corrected, {percent(rehearsal.uncorrected.h)} % not"
+            )
+            facts["calibration error"] = f"{percent(rehearsal.calibration_error)} %"
+        return facts_html(f"{self.model}, fitted", facts)
 
     @property
     def offset_(self) -> float:
@@ -689,15 +735,32 @@ def _training_view(
 
 
 def _features(X: Any) -> Features:
+    if hasattr(X, "tocsr"):
+        raise DataError(
+            "sparse features are not supported",
+            expected="a dense array [n_rows, feature_dim]",
+            received=type(X).__name__,
+            remedy="Make them dense with toarray().",
+        )
     features = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else np.asarray(X)
+    if features.dtype == object:
+        features = _plain_numbers(features)
     if features.ndim != 2 or features.dtype.kind not in "fiub":
         raise DataError(
             "the features are not a table of numbers",
             expected="an array [n_rows, feature_dim]",
             received=f"shape {features.shape} of {features.dtype}",
-            remedy="Give one row of numbers per sample.",
+            remedy="Reshape your data to one row of numbers per sample.",
         )
     return check_features(features).astype(np.float32, copy=False)
+
+
+def _plain_numbers(objects: NDArray[Any]) -> NDArray[Any]:
+    """Turn an array of Python objects into numbers, where all of them are; leave it alone otherwise."""
+    try:
+        return objects.astype(np.float64)
+    except (TypeError, ValueError):
+        return objects
 
 
 def _names(y: Any) -> NDArray[Any]:
@@ -709,6 +772,15 @@ def _names(y: Any) -> NDArray[Any]:
             received=f"shape {names.shape}",
             remedy="Flatten them.",
         )
+    if names.dtype.kind == "f":
+        odd = ~np.isfinite(names) | (names != np.floor(names))
+        if odd.any():
+            raise DataError(
+                "the labels are continuous numbers, or contain NaN or infinity",
+                expected="class names: texts or whole numbers",
+                received=str(names[odd][0]),
+                remedy="Give the class of every row.",
+            )
     return names
 
 

@@ -27,6 +27,7 @@ from zslearn.data.checks import (
     row_chunks,
 )
 from zslearn.errors import DataError
+from zslearn.notebook import facts_html
 from zslearn.shapes import Features, Ids, Labels, Semantics
 
 UNLABELLED = -1
@@ -231,6 +232,20 @@ class ZSLDataset:
         ):
             _update(digest, part)
         return digest.hexdigest()
+
+    def _repr_html_(self) -> str:
+        parts = {"to train on": self.train_rows, "seen test": self.test_seen_rows, "unseen test": self.test_unseen_rows}
+        facts = {
+            "split": self.split,
+            "source": self.source or "-",
+            "rows": ", ".join(f"{len(rows):,} {part}" for part, rows in parts.items()),
+            "features": self.features.shape[1],
+            "semantics": self.semantics.shape[1],
+            "seen classes": f"{len(self.seen_ids)}: {listed([self.class_names[i] for i in self.seen_ids])}",
+            "unseen classes": f"{len(self.unseen_ids)}: {listed([self.class_names[i] for i in self.unseen_ids])}",
+            **{f"warning {number}": text for number, text in enumerate(self.warnings, start=1)},
+        }
+        return facts_html(f"data set {self.name}", facts)
 
     def facts(self) -> dict[str, Any]:
         """Return what can be said about the data set, ready for JSON.

@@ -15,8 +15,11 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from zslearn.errors import DataError
+from zslearn.notebook import percent, table_html
 from zslearn.shapes import Ids, Labels, Mask, PerClass, Points, Scores
 
+METRIC_TITLES = ("T1", "U", "S", "H", "AUSUC")
+"""What the five metrics are called in tables."""
 _BLOCK_CELLS = 1 << 22
 """Scores are read in blocks of about this many cells, so that no second copy of them is held."""
 
@@ -42,6 +45,9 @@ class Metrics:
     def as_dict(self) -> dict[str, float | None]:
         """Return the numbers by name, as records hold them; None where there was nothing to measure."""
         return _numbers(asdict(self))
+
+    def _repr_html_(self) -> str:
+        return table_html("metrics, percent", METRIC_TITLES, [[percent(value) for value in self.as_dict().values()]])
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from zslearn.data.dataset import TestView, ZSLDataset
 from zslearn.estimator import FitProgress, GenerativeZSL
 from zslearn.evaluation.events import TEST_VIEW_OPENED, Event, EventLog, digest
 from zslearn.evaluation.metrics import (
+    METRIC_TITLES,
     Metrics,
     SeenUnseenConfusion,
     SeenUnseenCurve,
@@ -23,6 +24,7 @@ from zslearn.evaluation.metrics import (
     seen_unseen_confusion,
     seen_unseen_curve,
 )
+from zslearn.notebook import percent, table_html
 from zslearn.shapes import Ids, Labels, PerClass, Scores
 from zslearn.tracking import Log, ProgressLog
 from zslearn.training.checkpoint import Checkpoints
@@ -75,6 +77,13 @@ class Outcome:
     reference_measurements: Mapping[str, Measurement]
     seconds: Mapping[str, float]
     events: tuple[Event, ...]
+
+    def _repr_html_(self) -> str:
+        measured = {self.estimator.model: self.measurement, **self.reference_measurements}
+        rows = [
+            [name, *(percent(value) for value in each.corrected.as_dict().values())] for name, each in measured.items()
+        ]
+        return table_html("corrected for label shift, percent", ("", *METRIC_TITLES), rows)
 
 
 def measure(scores: Scores, test: TestView, offset: float) -> Measurement:
