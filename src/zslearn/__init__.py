@@ -5,9 +5,8 @@ The names below are imported when they are first used: ``import zslearn`` stays 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
+"""For type checkers, which take it for true; the module typing would be a third of the time to import this."""
 __version__ = "0.1.0"
 
 __all__ = [
@@ -51,6 +50,8 @@ else:
     def __getattr__(name: str) -> object:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
         value = getattr(import_module(_MODULES[name]), name)
         globals()[name] = value
         return value

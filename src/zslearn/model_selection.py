@@ -81,9 +81,9 @@ class ClassKFold(ClassSplitter):
         >>> y = np.repeat(["cat", "dog", "eel", "fox", "gnu", "hen"], 5)
         >>> for train, test in ClassKFold(3).split(None, y):
         ...     print(np.setdiff1d(y, y[train]), len(train), len(test))
-        ['cat' 'hen'] 16 14
         ['eel' 'fox'] 16 14
-        ['dog' 'gnu'] 16 14
+        ['gnu' 'hen'] 16 14
+        ['cat' 'dog'] 16 14
     """
 
     def _unseen(self, n_classes: int, rng: np.random.Generator) -> Iterator[Ids]:

@@ -7,12 +7,13 @@ Results go to standard output, progress and errors to standard error. Exit codes
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import os
 import re
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 from zslearn import __version__
 from zslearn.cli import (
@@ -30,6 +31,7 @@ from zslearn.cli import (
     sweep,
     synthesize,
 )
+from zslearn.cli.completion import SHELLS
 from zslearn.errors import TrainingError, ZslearnError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -75,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         arguments.words = list(sys.argv[1:] if argv is None else argv)
-        code: int = arguments.command(arguments)
+        code = _run(arguments)
         sys.stdout.flush()
         return code
     except SystemExit as stop:
@@ -100,6 +102,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def _run(arguments: argparse.Namespace) -> int:
+    """Run a command; a quiet one says nothing on standard error but what its end is."""
+    if not arguments.quiet:
+        code: int = arguments.command(arguments)
+        return code
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
+        return _run(argparse.Namespace(**{**vars(arguments), "quiet": False}))
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints the completion script of a shell and ends."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: Any) -> NoReturn:
+        from zslearn.cli.completion import completion_script
+
+        print(completion_script(parser, arguments[1]), end="")
+        parser.exit(DONE)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="zslearn",
@@ -107,6 +128,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Start with: zslearn run",
     )
     parser.add_argument("--version", action="version", version=f"zslearn {__version__}")
+    parser.add_argument(
+        "--print-completion", action=_PrintCompletion, choices=SHELLS, help="print the completion script of a shell"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in _COMMANDS:
         command = commands.add_parser(
@@ -117,8 +141,20 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         module.add_arguments(command)
+        for leaf in _leaves(command):
+            leaf.add_argument("-q", "--quiet", action="store_true", help="no progress and no notes on standard error")
         command.set_defaults(command=module.run)
     return parser
+
+
+def _leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parsers below a parser that take no further command; itself where it takes none."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not below:
+        yield parser
+    for action in below:
+        for each in action.choices.values():
+            yield from _leaves(each)
 
 
 def _known_words(parser: argparse.ArgumentParser) -> list[str]:

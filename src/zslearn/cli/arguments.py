@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,3 +116,8 @@ def trackers_of(arguments: argparse.Namespace) -> AbstractContextManager[Tracker
     from zslearn.tracking import Trackers
 
     return Trackers(arguments.log) if arguments.log else nullcontext()
+
+
+def split_names(text: str) -> list[str]:
+    """Split names at commas; a name with a comma in it stands in double quotes, as in ``'cat,"dog, small"'``."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]

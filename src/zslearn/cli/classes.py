@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NAME = "classes"
 EXAMPLE = "zslearn classes runs/glyphs-skd-s0 add --from new.csv"
 _NOTE = "Training knew nothing of added classes: no term saw their semantics, no choice was made with them."
+_Words = tuple[Sequence[str], Mapping[str, float] | None]
+"""The sentences about a class, and its attributes where both are mixed."""
 _SAMPLES, _SEMANTICS, _NOTHING = "samples and semantics", "semantics", "nothing"
 
 
@@ -87,11 +89,9 @@ def _described(estimator: GenerativeZSL, arguments: argparse.Namespace) -> dict[
     from zslearn.errors import DataError
 
     described: dict[str, Any] = {}
-    sentences: dict[str, Sequence[str]] = {}
+    sentences: dict[str, _Words] = {}
     if arguments.table is not None:
-        found, texts = _from_table(arguments.table, by_attribute=bool(estimator.attribute_names_))
-        described |= found
-        sentences |= texts
+        described, sentences = _from_table(arguments.table, estimator)
     for text in arguments.classes:
         name, equals, description = text.partition("=")
         name, description = name.strip(), description.strip()
@@ -101,7 +101,7 @@ def _described(estimator: GenerativeZSL, arguments: argparse.Namespace) -> dict[
             raise DataError(f"the class {name!r} is described twice", remedy="Describe it once.")
         numbers = _numbers(description) or _attributes(description, estimator.attribute_names_, arguments.others)
         if numbers is None:
-            sentences[name] = (description,)
+            sentences[name] = (description,), None
         else:
             described[name] = numbers
     if sentences:
@@ -128,8 +128,8 @@ def _attributes(description: str, names: Sequence[str], others: float | None) ->
     return {**({} if others is None else dict.fromkeys(names, others)), **values}
 
 
-def _from_table(path: Path, *, by_attribute: bool) -> tuple[dict[str, Any], dict[str, Sequence[str]]]:
-    """Read a table of classes: their vectors, or else their sentences."""
+def _from_table(path: Path, estimator: GenerativeZSL) -> tuple[dict[str, Any], dict[str, _Words]]:
+    """Read a table of classes: their vectors, or what to encode where the model learnt from words."""
     from zslearn.data.columns import TABLE_ENDINGS
     from zslearn.data.own import class_table, read_named_semantics
     from zslearn.errors import DataError
@@ -138,30 +138,39 @@ def _from_table(path: Path, *, by_attribute: bool) -> tuple[dict[str, Any], dict
         raise DataError(f"there is no file {path}", expected="a table of classes", remedy="Check the path.")
     if path.suffix.lower() in TABLE_ENDINGS:
         table = class_table(path)
-        if table.attributes is None and table.sentences:
-            columns = list(table.sentences.values())
-            rows = zip(*columns, strict=True)
-            return {}, {
-                name: tuple(text for text in texts if text) for name, texts in zip(table.names, rows, strict=True)
-            }
+        if table.sentences or estimator.text_encoder_ is not None:
+            texts = [tuple(text for text in row if text) for row in zip(*table.sentences.values(), strict=True)] or [
+                (name,) for name in table.names
+            ]
+            numbers: list[Mapping[str, float] | None] = [None] * len(table.names)
+            if table.attributes is not None:
+                numbers = [dict(zip(table.attribute_names, row, strict=True)) for row in table.attributes.tolist()]
+            if estimator.text_encoder_ is not None or table.attributes is None:
+                return {}, dict(zip(table.names, zip(texts, numbers, strict=True), strict=True))
     named = read_named_semantics(path)
-    if named.attribute_names and by_attribute:
-        return {
-            name: dict(zip(named.attribute_names, vector, strict=True))
-            for name, vector in zip(named.names, named.vectors.tolist(), strict=True)
-        }, {}
+    if named.attribute_names and estimator.attribute_names_:
+        rows = [dict(zip(named.attribute_names, vector, strict=True)) for vector in named.vectors.tolist()]
+        return dict(zip(named.names, rows, strict=True)), {}
     return dict(zip(named.names, named.vectors, strict=True)), {}
 
 
-def _encoded(estimator: GenerativeZSL, sentences: Mapping[str, Sequence[str]], encoder: str | None) -> dict[str, Any]:
+def _encoded(estimator: GenerativeZSL, sentences: Mapping[str, _Words], folder: str | None) -> dict[str, Any]:
     """Turn sentences into semantics as they were made for the training."""
+    from zslearn.data.text import TextEncoder, describe_like
     from zslearn.errors import DataError
 
-    raise DataError(
-        f"the class {next(iter(sentences))!r} is described in words, and this model learnt from numbers",
-        expected=f"NAME={estimator.semantics_.shape[1]} numbers, or NAME=ATTRIBUTE:NUMBER,...",
-        remedy="Describe it as the classes of the training were described.",
-    )
+    facts = estimator.text_encoder_
+    if facts is None:
+        raise DataError(
+            f"the class {next(iter(sentences))!r} is described in words, and this model learnt from numbers",
+            expected=f"NAME={estimator.semantics_.shape[1]} numbers, or NAME=ATTRIBUTE:NUMBER,...",
+            remedy="Describe it as the classes of the training were described.",
+        )
+    encoder = TextEncoder.restore(facts, encoder=folder)
+    return {
+        name: describe_like(facts, texts, attributes=attributes, encoder=encoder)
+        for name, (texts, attributes) in sentences.items()
+    }
 
 
 def _record_change(folder: Path, change: Mapping[str, Any], estimator: GenerativeZSL) -> None:

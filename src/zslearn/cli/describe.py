@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA|FILE.npz",
         help="a data folder, which gets semantics.npz and the table, or a file (default: the table's folder)",
     )
-    parser.add_argument("--template", default="{}", metavar="TEXT", help="around each text, such as 'a photo of a {}'")
+    parser.add_argument(
+        "--template", default="{}", metavar="TEXT", help="around each text, such as 'a photo of a {}' (default: {})"
+    )
     parser.add_argument("--text-weight", type=float, default=1.0, metavar="W", help="of the texts (default: 1)")
     parser.add_argument(
         "--attribute-weight", type=float, default=0.0, metavar="W", help="of the table's numbers (default: 0, left out)"

@@ -27,6 +27,7 @@ class ProgressReport:
         self.history = history
         self._keep = keep
         self._last = 0.0
+        self._first: tuple[float, float] | None = None
         self._bar: Any = None
 
     def __enter__(self) -> Self:
@@ -74,7 +75,17 @@ class ProgressReport:
             self._bar.update(self._task, completed=done, description=label, terms=terms)
         elif time.monotonic() - self._last > _QUIET_SECONDS:
             self._last = time.monotonic()
-            print(f"{100 * done:3.0f} %  {label}, {training.stage}: {terms}", file=sys.stderr)
+            print(f"{100 * done:3.0f} %  {label}, {training.stage}: {terms}{self._time_left(done)}", file=sys.stderr)
+
+    def _time_left(self, done: float) -> str:
+        """Say how long the rest will take at the pace since the first report; a resumed run starts from there."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, done
+        started, done_then = self._first
+        if done <= done_then:
+            return ""
+        return f"  about {(now - started) * (1 - done) / (done - done_then):.0f} s left"
 
 
 class CountProgress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from zslearn.cli.arguments import add_run_argument
+from zslearn.cli.arguments import add_run_argument, split_names
 
 NAME = "synthesize"
 EXAMPLE = "zslearn synthesize runs/glyphs-skd-s0 --classes J,8 -n 100 -o drawn.npz"
@@ -14,7 +14,12 @@ EXAMPLE = "zslearn synthesize runs/glyphs-skd-s0 --classes J,8 -n 100 -o drawn.n
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``zslearn synthesize``."""
     add_run_argument(parser)
-    parser.add_argument("--classes", required=True, metavar="A,B", help="class names, separated by commas")
+    parser.add_argument(
+        "--classes",
+        required=True,
+        metavar="A,B",
+        help="class names, separated by commas; names with a comma in double quotes",
+    )
     parser.add_argument("-n", dest="n_samples", type=int, default=100, help="samples of each class (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same samples (default: 0)")
     parser.add_argument(
@@ -33,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.n_samples < 1:
         raise ConfigError("there is nothing to draw", expected="-n of at least 1", received=str(arguments.n_samples))
     estimator = GenerativeZSL.load(arguments.run_folder)
-    names = [name.strip() for name in arguments.classes.split(",")]
+    names = split_names(arguments.classes)
     drawn = estimator.synthesize(names, arguments.n_samples, seed=arguments.seed)
     labels = np.repeat(np.array(names), arguments.n_samples)
 

@@ -1,0 +1,171 @@
+"""How the command line behaves at a terminal: completion, quiet, colours, interrupts, names with commas."""
+
+import argparse
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from zslearn.cli import _leaves, _parser
+from zslearn.cli.arguments import split_names
+from zslearn.cli.completion import SHELLS
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9](;[0-9]+)*m")
+
+
+@pytest.fixture(scope="module")
+def commands():
+    parser = _parser()
+    (below,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return below.choices
+
+
+def test_every_command_gives_an_example_and_its_defaults(commands):
+    for name, parser in commands.items():
+        assert parser.epilog.startswith("Example: zslearn "), name
+        for leaf in _leaves(parser):
+            for action in leaf._actions:
+                if action.option_strings and action.default not in (None, False, [], argparse.SUPPRESS):
+                    assert "default" in action.help, (leaf.prog, action.option_strings)
+
+
+def completions(script, *words):
+    """What bash offers for the last of the words."""
+    program = (
+        f'source {script}; COMP_WORDS=(zslearn "$@"); COMP_CWORD=$#; _zslearn; printf \'%s\\n\' "${{COMPREPLY[@]}}"'
+    )
+    done = subprocess.run(["bash", "-c", program, "bash", *words], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+@pytest.fixture
+def bash_script(command, tmp_path):
+    if shutil.which("bash") is None:
+        pytest.skip("bash is not installed")
+    (tmp_path / "completion.bash").write_text(command("--print-completion", "bash").out)
+    return tmp_path / "completion.bash"
+
+
+def test_bash_completes_commands_options_and_choices(bash_script, commands):
+    assert completions(bash_script, "") == list(commands)
+    assert completions(bash_script, "cl") == ["classes"]
+    assert completions(bash_script, "predict", "run", "--cand") == ["--candidates"]
+    assert completions(bash_script, "predict", "run", "--candidates", "") == ["all", "seen", "unseen"]
+    assert completions(bash_script, "classes", "run", "dr") == ["drop"]
+    assert completions(bash_script, "--print-completion", "") == list(SHELLS)
+
+
+def test_bash_completes_files(bash_script, tmp_path):
+    (tmp_path / "features.npy").touch()
+    assert completions(bash_script, "predict", str(tmp_path / "fea")) == [str(tmp_path / "features.npy")]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_scripts_are_whole(command, commands, shell, tmp_path):
+    script = command("--print-completion", shell).out
+    assert all(re.search(rf"\b{name}\b", script) for name in commands)
+    assert "candidates" in script
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    (tmp_path / "script").write_text(script)
+    done = subprocess.run([shell, "-n", tmp_path / "script"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_shell_is_refused(command):
+    answer = command("--print-completion", "powershell")
+    assert answer.code == 2
+    assert "choose from" in answer.err
+
+
+def test_quiet_commands_say_what_they_found_and_what_went_wrong(command, finished, tmp_path):
+    loud, quiet = (command("evaluate", finished[0], *words) for words in ([], ["--quiet"]))
+    assert quiet.out == loud.out
+    assert quiet.err == ""
+    answer = command("predict", finished[0], tmp_path / "none.npy", "-q")
+    assert answer.code == 2
+    assert answer.err.startswith("error: there is no file")
+
+
+def test_a_name_with_a_comma_stands_in_quotes():
+    assert split_names("A, 8") == ["A", "8"]
+    assert split_names('cat, "dog, small" ,"the ""big"" one"') == ["cat", "dog, small", 'the "big" one']
+
+
+def test_synthesize_takes_a_name_with_a_comma(command, finished, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "run")
+    vector = ",".join(["0.5"] * 33 + ["1"])
+    assert command("classes", folder, "add", f"dog, small={vector}").code == 0
+    assert command("synthesize", folder, "--classes", 'A,"dog, small"', "-n", 2, "-o", tmp_path / "x.npz").code == 0
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as drawn:
+        assert drawn["labels"].tolist() == ["A"] * 2 + ["dog, small"] * 2
+
+
+@pytest.mark.parametrize("module", ["zslearn.cli", "zslearn.cli.predict", "torch"])
+def test_an_interrupt_during_imports_prints_no_traceback(finished, module):
+    program = (
+        "import sys; from zslearn.__main__ import start\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt()); sys.exit(start())"
+    )
+    words = [sys.executable, "-c", program, "predict", str(finished[0]), "x.npy"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted.\n")
+
+
+def at_a_terminal(words, **environment):
+    """What a command writes on standard error when that is a terminal."""
+    ours, theirs = pty.openpty()
+    surroundings = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zslearn", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**surroundings, "TERM": "xterm-256color", **environment},
+    )
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        written += part
+    os.close(ours)
+    assert process.wait(120) == 0
+    return written.decode(errors="replace")
+
+
+@pytest.mark.slow
+def test_colours_come_at_terminals_alone_and_not_where_they_are_not_wanted(tmp_path):
+    words = ["run", "--split", "1", "--set", "n_updates=30", "teacher_updates=30", "classifier_epochs=1", "--out"]
+    assert COLOUR.search(at_a_terminal([*words, str(tmp_path / "a")]))
+    plain = at_a_terminal([*words, str(tmp_path / "b")], NO_COLOR="1")
+    assert "rehearsal" in plain
+    assert not COLOUR.search(plain)
+
+
+def test_progress_elsewhere_says_how_long_the_rest_takes(monkeypatch, capsys):
+    from zslearn.cli import progress
+    from zslearn.estimator import FitProgress
+    from zslearn.training.loop import Progress
+
+    monkeypatch.setattr(progress, "_QUIET_SECONDS", 0.0)
+    with progress.ProgressReport(lambda entry: None, []) as report:
+        for step in (1, 5):
+            training = Progress("teacher", step, 10, step, 10, {"teacher.class": 1.0})
+            report.update(FitProgress(0, 1, training))
+            time.sleep(0.01)
+    first, second = capsys.readouterr().err.splitlines()
+    assert "left" not in first
+    assert re.search(r" 50 %  final training, teacher: class 1  about \d+ s left", second)
