@@ -118,3 +118,25 @@ def test_weight_0_leaves_nothing_of_them(name):
     model = make(name)
     assert generative_phases(model) == []
     assert not any(key.startswith("terms") for key in model.state_dict())
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_several_seeds_have_the_losses_of_each_alone(name):
+    config = build(BY_NAME[name].Config, {"hidden_dim": 8, "latent_dim": 3} if name != "flow" else {"hidden_dim": 8})
+    many, step = BY_NAME[name](make_task(), config, Streams([4, 9])), make_step(make(name))
+    singles = [BY_NAME[name](make_task(), config, Streams(seed)) for seed in (4, 9)]
+    stacked = [tensor.expand(2, *tensor.shape) for tensor in (step.features, step.semantics, step.labels)]
+    for position, phase in enumerate(many.plan().stages[-1].phases):
+        together = phase.loss(Step(*stacked, 0.5, Streams([4, 9])))
+        for place, (seed, single) in enumerate(zip((4, 9), singles, strict=True)):
+            loss = single.plan().stages[-1].phases[position].loss
+            alone = loss(Step(step.features, step.semantics, step.labels, 0.5, Streams(seed)))
+            assert alone.keys() == together.keys()
+            for term, value in alone.items():
+                torch.testing.assert_close(together[term][place], value, rtol=1e-3, atol=1e-5)
+    semantics = many.task.semantics[-2:]
+    together = many.sample_inputs(semantics.expand(2, -1, -1), Streams([4, 9]))
+    for place, (seed, single) in enumerate(zip((4, 9), singles, strict=True)):
+        torch.testing.assert_close(
+            together[place], single.sample_inputs(semantics, Streams(seed)), rtol=1e-4, atol=1e-5
+        )

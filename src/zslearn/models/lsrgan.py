@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated, final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -130,7 +130,7 @@ class LsrGAN(FeatureGAN):
         self,
         means: Float[Tensor, "*seeds n_classes feature_dim"],
         present: Bool[Tensor, "*seeds n_classes"],
-        class_ids: LabelBatch,
+        class_ids: Int[Tensor, " n_classes"],
     ) -> PerSeed:
         """The relation term summed over the classes of a batch, averaged over their neighbours, as in the source."""
         config, neighbours = self.config, self._neighbours[class_ids]
