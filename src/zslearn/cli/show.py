@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import sys
 import textwrap
 from typing import Any
 
@@ -118,12 +120,19 @@ def _published_table(facts: dict[str, Any]) -> str:
 
 
 def _listing(entries: list[dict[str, Any]]) -> str:
-    """One entry a line, in columns."""
+    """One entry a line, in columns; on a terminal the last column is wrapped where it would not fit."""
     rows = [[str(value) for value in entry.values()] for entry in entries]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    *widths, last = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    indent = sum(widths) + len(_GAP) * len(widths)
+    room = shutil.get_terminal_size().columns - indent if sys.stdout.isatty() else last
+    lines = []
+    for *cells, text in rows:
+        start = "".join(cell.ljust(width) + _GAP for cell, width in zip(cells, widths, strict=True))
+        lines.append(start + f"\n{'':{indent}}".join(textwrap.wrap(text, max(room, _NARROWEST)) or [""]))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+_GAP, _NARROWEST = "  ", 24
 
 
 def _details(facts: dict[str, Any]) -> str:
