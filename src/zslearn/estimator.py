@@ -46,6 +46,12 @@ class FitProgress:
     n_parts: int
     training: Progress
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as histories hold it."""
+        training = self.training
+        told = {"stage": training.stage, "step": training.step, "terms": training.terms}
+        return {"part": self.part, "n_parts": self.n_parts, **told}
+
 
 class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Generative zero-shot learning behind ``fit`` and ``predict``.

@@ -174,5 +174,14 @@ def _duration(seconds: float) -> str:
 
 
 def _write_report(folder: ExperimentFolder) -> Path | None:
-    """Write the report, where there is anything to report on."""
-    return None
+    """Write the report into the folder; without the packages that make it, say so and go on."""
+    from zslearn.errors import MissingExtraError
+    from zslearn.report.page import write_report
+
+    path = folder.path / "report.html"
+    try:
+        write_report(folder.path, path)
+    except MissingExtraError as error:
+        print(f"note: there is no report: {error}", file=sys.stderr)
+        return None
+    return path

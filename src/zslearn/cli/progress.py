@@ -56,14 +56,7 @@ class ProgressReport:
 
     def update(self, progress: FitProgress) -> None:
         """Take one report from the fit."""
-        training = progress.training
-        entry = {
-            "part": progress.part,
-            "n_parts": progress.n_parts,
-            "stage": training.stage,
-            "step": training.step,
-            "terms": training.terms,
-        }
+        training, entry = progress.training, progress.as_dict()
         self.history.append(entry)
         self._keep(entry)
         final = progress.part == progress.n_parts - 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from zslearn.data.checks import check_features, check_semantics, listed, whole_n
 from zslearn.data.dataset import ZSLDataset
 from zslearn.data.limits import read_text
 from zslearn.data.matfile import mat_strings, mat_variables, read_mat
+from zslearn.data.stand_in import MARK_VARIABLE, STAND_IN_WARNING
 from zslearn.errors import DataError
 from zslearn.shapes import Features, Ids, Labels, Semantics
 
@@ -64,9 +65,13 @@ def read_xlsa17(
     split_path = _split_path(folder, semantics)
     feature_path = _feature_path(folder, features)
     splits = _read_splits(split_path)
-    matrix, raw_labels = _read_features(feature_path)
+    matrix, raw_labels, notes = _read_features(feature_path)
     return _assemble(
-        splits, matrix, raw_labels, name=_name(folder, split_path), source=_source(split_path, feature_path)
+        replace(splits, warnings=(*notes, *splits.warnings)),
+        matrix,
+        raw_labels,
+        name=_name(folder, split_path),
+        source=_source(split_path, feature_path),
     )
 
 
@@ -233,9 +238,9 @@ def _names_of_table(path: Path, n_classes: int) -> tuple[str, ...]:
     return tuple(name for _, name in sorted(rows))
 
 
-def _read_features(path: Path) -> tuple[Features, Labels]:
-    """Return features with one row per sample, and labels as they stand in the file."""
-    content = read_mat(path, ("features", "labels"))
+def _read_features(path: Path) -> tuple[Features, Labels, tuple[str, ...]]:
+    """Return features with one row per sample, labels as they stand in the file, and what to warn of."""
+    content = read_mat(path, ("features", "labels"), (MARK_VARIABLE,))
     labels = whole_numbers(_vector(content["labels"], "labels", path), what=f"labels in {path.name}")
     matrix = content["features"]
     if matrix.ndim != 2 or matrix.shape[1] != len(labels):
@@ -246,7 +251,8 @@ def _read_features(path: Path) -> tuple[Features, Labels]:
             received=f"shape {matrix.shape}",
             remedy="Transpose features: columns are samples." if transposed else "Check the feature file.",
         )
-    return check_features(matrix.T, what=f"features in {path.name}"), labels
+    notes = (STAND_IN_WARNING,) if MARK_VARIABLE in content else ()
+    return check_features(matrix.T, what=f"features in {path.name}"), labels, notes
 
 
 def _vector(array: NDArray[Any], name: str, path: Path) -> NDArray[Any]:

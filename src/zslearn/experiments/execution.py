@@ -21,6 +21,7 @@ from zslearn.experiments.controls import run_control, uses_test_data
 from zslearn.experiments.jobs import Job, Study
 from zslearn.models import model_entry
 from zslearn.records import make_record, source_facts
+from zslearn.sheets import make_sheet
 
 _LENGTHS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the training after which an unsearched model is looked at on test, where that is asked for."""
@@ -130,6 +131,7 @@ def _run(task: RunTask) -> dict[str, Any]:
     job = task.job
     dataset = job.address.load()
     settings = {**job.settings, **task.chosen}
+    history: list[dict[str, Any]] = []
     protocol = partial(
         run_protocol,
         model=job.model,
@@ -139,6 +141,7 @@ def _run(task: RunTask) -> dict[str, Any]:
         rehearse=job.rehearse,
         references=job.references,
         searched=task.searched,
+        on_progress=lambda progress: history.append(progress.as_dict()),
     )
     if job.control is None:
         outcome = protocol(dataset)
@@ -152,7 +155,8 @@ def _run(task: RunTask) -> dict[str, Any]:
         record["selection"]["search"] = dict(task.searched)
     if job.test_selected:
         record["test_selected"] = _test_selected(task, dataset, outcome)
-    return {**record, "status": "finished", "job": job.entry()}
+    sheet = make_sheet(dataset, outcome, history)
+    return {**record, "status": "finished", "job": job.entry(), "sheet": sheet}
 
 
 def _test_selected(task: RunTask, dataset: ZSLDataset, outcome: Outcome) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Experiment folders: what is planned, one record per run, and the journals of searches."""
+"""Experiment folders: what is planned, a record and a sheet for each run, and the journals of searches."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ExperimentFolder:
             "jobs": [job.entry() for job in jobs],
         }
         try:
-            for folder in (path, path / "records", path / "search"):
+            for folder in (path, path / "records", path / "sheets", path / "search"):
                 folder.mkdir(parents=True, exist_ok=True)
             write_json(path / EXPERIMENT_FILE, plan)
         except OSError as error:
@@ -122,8 +122,12 @@ class ExperimentFolder:
         return self.path / "search" / f"{key}.journal"
 
     def write(self, key: str, record: Mapping[str, Any]) -> None:
-        """Write the record of a run, atomically."""
-        write_json(self.record_path(key), record)
+        """Write the record of a run, atomically; its sheet, which only reports read, goes to a file of its own."""
+        told = dict(record)
+        sheet = told.pop("sheet", None)
+        if sheet is not None:
+            write_json(self.path / "sheets" / f"{key}.json", sheet, indent=None)
+        write_json(self.record_path(key), told)
 
     def read(self, key: str) -> dict[str, Any] | None:
         """Return the record of a run; None where there is none, or none that can be read."""

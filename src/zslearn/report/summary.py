@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from zslearn.data.stand_in import MARK
 from zslearn.evaluation.statistics import Comparison, Summary, compare, corrected, summarise
 from zslearn.report.published import PublishedResult, published_on, same_method
 from zslearn.report.study import METRICS, Figures, Run, Study, split_words
@@ -16,8 +17,6 @@ from zslearn.shapes import Points
 
 HEADINGS: Final[Mapping[str, str]] = {"t1": "T1", "u": "U", "s": "S", "h": "H", "ausuc": "AUSUC"}
 """What tables call the figures."""
-FEATURES_MEAN_NOTHING: Final = "stand-in features"
-"""What the source of made-up features says of itself (`zslearn.data.stand_in`)."""
 
 _N_RESAMPLES = 2_000
 _RESULTS = ("inductive", "transductive")
@@ -191,7 +190,7 @@ def summed_up(study: Study) -> Digest:
 
 def stand_in(run: Run) -> bool:
     """Whether the run's features were made up."""
-    return any(FEATURES_MEAN_NOTHING in text for text in (str(run.part("data").get("source")), *run.warnings))
+    return any(MARK in text for text in (str(run.part("data").get("source")), *run.warnings))
 
 
 def _summary(values: Points) -> Summary:
@@ -293,7 +292,7 @@ def _warnings(study: Study) -> Iterator[str]:
     about: dict[str, set[str]] = {}
     for run in runs:
         for warning in run.warnings:
-            if FEATURES_MEAN_NOTHING not in warning:
+            if MARK not in warning:
                 about.setdefault(warning, set()).add(run.data)
     for warning, data in about.items():
         yield f"{_listed(data)}: {warning}."
