@@ -100,10 +100,7 @@ class Recogniser(ABC):
         Raises:
             ConfigError: If the model has no generator.
         """
-        raise ConfigError(
-            f"the model {self.model_name!r} has no generator to draw samples from",
-            remedy="Train a generative model; 'zslearn show models' tells which are.",
-        )
+        return self._draw(semantics, n_samples, seed)
 
     @abstractmethod
     def arrays(self) -> dict[str, Tensor]:
@@ -112,6 +109,13 @@ class Recogniser(ABC):
     @abstractmethod
     def _score_block(self, features: Features) -> Scores:
         """Score a block of rows."""
+
+    def _draw(self, semantics: Semantics, n_samples: int, seed: int) -> NDArray[np.float32]:
+        """Draw samples, where there is a generator."""
+        raise ConfigError(
+            f"the model {self.model_name!r} has no generator to draw samples from",
+            remedy="Train a generative model; 'zslearn show models' tells which are.",
+        )
 
 
 class Clock:

@@ -90,11 +90,6 @@ class TrainedRecogniser(Recogniser):
         """Whether there is a generator."""
         return isinstance(self.model, GenerativeModel)
 
-    def _blocks(self) -> Iterator[slice]:
-        yield slice(0, self.n_fitted)
-        for start in range(self.n_fitted, len(self.conditions), _PLACES_AT_ONCE):
-            yield slice(start, start + _PLACES_AT_ONCE)
-
     def with_classes(self, semantics: Semantics, seeds: Sequence[int]) -> TrainedRecogniser:
         """Return a recogniser that knows more classes, without training the model.
 
@@ -171,26 +166,6 @@ class TrainedRecogniser(Recogniser):
         classifier = fit_classifier(self.model, features, labels, inputs, unseen_ids, streams)
         return replace(self, classifier=classifier)
 
-    def synthesize(self, semantics: Semantics, n_samples: int, seed: int) -> NDArray[np.float32]:
-        """Draw samples of classes, as raw features.
-
-        Args:
-            semantics: Raw semantics, ``[n_classes, semantic_dim]``.
-            n_samples: How many of each.
-            seed: Same seed, same samples.
-
-        Returns:
-            ``[n_classes, n_samples, feature_dim]``.
-
-        Raises:
-            ConfigError: If the model has no generator.
-        """
-        if not isinstance(self.model, GenerativeModel):
-            return super().synthesize(semantics, n_samples, seed)
-        conditions = _tensor(self.semantic_space.transform(semantics), self.device)
-        drawn = sample_classes(self.model.sample, conditions, n_samples, Streams(seed, self.device))
-        return self.feature_space.inverse(drawn.cpu().numpy())
-
     def arrays(self) -> dict[str, Tensor]:
         """Return all that ``restore`` needs besides the settings, as named tensors on the host."""
         classifier = {} if self.classifier is None else self.classifier.state_dict()
@@ -262,11 +237,23 @@ class TrainedRecogniser(Recogniser):
                 remedy="Save the model again with this version of zslearn.",
             ) from error
 
+    def _draw(self, semantics: Semantics, n_samples: int, seed: int) -> NDArray[np.float32]:
+        if not isinstance(self.model, GenerativeModel):
+            return super()._draw(semantics, n_samples, seed)
+        conditions = _tensor(self.semantic_space.transform(semantics), self.device)
+        drawn = sample_classes(self.model.sample, conditions, n_samples, Streams(seed, self.device))
+        return self.feature_space.inverse(drawn.cpu().numpy())
+
     def _score_block(self, features: Features) -> Scores:
         with torch.no_grad():
             mapped = _tensor(self.feature_space.transform(features), self.device)
             scores = torch.cat([self._place_scores(mapped, places) for places in self._blocks()], dim=1)
         return scores[:, self.places].cpu().numpy()
+
+    def _blocks(self) -> Iterator[slice]:
+        yield slice(0, self.n_fitted)
+        for start in range(self.n_fitted, len(self.conditions), _PLACES_AT_ONCE):
+            yield slice(start, start + _PLACES_AT_ONCE)
 
     def _place_scores(self, mapped: Tensor, places: slice) -> Tensor:
         """Add the final classifier's scores to those of the model's own semantic view; one of them may be missing."""
