@@ -18,9 +18,10 @@ extras_core :=
 extras_test := [test]
 extras_all := [all,test]
 extras_lint := [lint]
+extras_audit := [all,audit]
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all format lint types bench clean
+.PHONY: help demo test test-all format lint types bench torture audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +48,12 @@ types: $(VENV)/.installed-lint ## Check the types
 
 bench: $(VENV)/.installed-core ## Measure on the class splits 0 to 4 of the built-in data
 	for split in 0 1 2 3 4; do "$(VENV)/bin/zslearn" run --split $$split $(ARGS) || exit; done
+
+torture: $(VENV)/.installed-all ## Kill, fuzz and starve it for an hour, and print the figures
+	PYTHONPATH=tests "$(VENV)/bin/python" -m torture $(ARGS)
+
+audit: $(VENV)/.installed-audit ## Check licences and known vulnerabilities of everything it depends on
+	"$(VENV)/bin/python" scripts/audit.py $(ARGS)
 
 clean: ## Remove what builds, tests and tools left (keeps the environment and the runs)
 	rm -rf build dist docs/_build htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

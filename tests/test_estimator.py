@@ -195,7 +195,7 @@ def test_incomplete_models_are_refused(tmp_path, fitted):
     fitted.save(tmp_path / "m")
     facts = (tmp_path / "m" / "model.json").read_text()
     (tmp_path / "m" / "model.json").write_text(facts.replace('"seen":', '"sene":'))
-    with pytest.raises(DataError, match="is incomplete"):
+    with pytest.raises(RunFolderError, match="are not those of a model"):
         GenerativeZSL.load(tmp_path / "m")
     with pytest.raises(RunFolderError, match="no model"):
         GenerativeZSL.load(tmp_path)

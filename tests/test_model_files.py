@@ -7,10 +7,24 @@ import torch
 from zslearn.errors import RunFolderError
 from zslearn.model_files import FACTS_FILE, TENSORS_FILE, read_model, write_model
 
+FACTS = {
+    "model": "skd",
+    "settings": {"hidden_dim": 4},
+    "seed": 0,
+    "rehearse": True,
+    "feature_space": "whitened",
+    "feature_dim": 3,
+    "image_shape": None,
+    "classes": ["a", "b"],
+    "seen": ["a"],
+    "added": [],
+    "rehearsal": None,
+}
+
 
 @pytest.fixture
 def folder(tmp_path):
-    write_model(tmp_path / "m", {"model": "skd"}, {"w": torch.arange(6.0).reshape(2, 3)})
+    write_model(tmp_path / "m", FACTS, {"w": torch.arange(6.0).reshape(2, 3)})
     return tmp_path / "m"
 
 
@@ -59,7 +73,7 @@ def test_an_unwritable_folder_is_named(tmp_path):
 @pytest.fixture
 def other(tmp_path):
     """Another model, as its writer leaves it."""
-    write_model(tmp_path / "other", {"model": "other"}, {"w": torch.ones(4)})
+    write_model(tmp_path / "other", {**FACTS, "model": "other"}, {"w": torch.ones(4)})
     return tmp_path / "other"
 
 
@@ -88,9 +102,9 @@ def test_the_next_writer_tidies_up(folder, other, killed_after_the_facts):
     if killed_after_the_facts:
         shutil.copy(other / FACTS_FILE, folder)
     with pytest.raises(ValueError, match="JSON"):
-        write_model(folder, {"model": "third", "score": float("nan")}, {"w": torch.zeros(1)})
+        write_model(folder, {**FACTS, "score": float("nan")}, {"w": torch.zeros(1)})
     assert read_model(folder)[0]["model"] == ("other" if killed_after_the_facts else "skd")
-    write_model(folder, {"model": "third"}, {"w": torch.zeros(1)})
+    write_model(folder, FACTS, {"w": torch.zeros(1)})
     assert read_model(folder)[1]["w"].shape == (1,)
     assert names(folder) == [FACTS_FILE, TENSORS_FILE]
 

@@ -155,4 +155,16 @@ def test_make_alone_lists_the_targets(project: Path) -> None:
     done = make(project)
     assert done.returncode == 0
     listed = {line.split()[1] for line in done.stdout.splitlines()}
-    assert listed == {"help", "demo", "test", "test-all", "format", "lint", "types", "bench", "clean"}
+    assert listed == {
+        "help",
+        "demo",
+        "test",
+        "test-all",
+        "format",
+        "lint",
+        "types",
+        "bench",
+        "torture",
+        "audit",
+        "clean",
+    }

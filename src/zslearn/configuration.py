@@ -119,7 +119,12 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise ConfigError("a setting is malformed", expected="FIELD=VALUE", received=repr(text))
+            raise ConfigError(
+                "a setting is malformed",
+                expected="FIELD=VALUE",
+                received=repr(text)[:80],
+                remedy="Write --set sp_weight=0.5, for example.",
+            )
         try:
             settings[name.strip()] = parse_yaml(value)
         except ValueError as error:
@@ -135,7 +140,12 @@ def _checked(facts: FieldFacts, value: Any) -> Any:
     checked = _converted(facts.type, value)
     in_range = facts.range is None or (checked is not None and checked in facts.range)
     if checked is None or not in_range:
-        raise ConfigError(f"the setting {facts.name!r} has a wrong value", expected=facts.allowed, received=repr(value))
+        raise ConfigError(
+            f"the setting {facts.name!r} has a wrong value",
+            expected=facts.allowed,
+            received=repr(value)[:80],
+            remedy="See zslearn show models NAME.",
+        )
     return checked
 
 

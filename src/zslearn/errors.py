@@ -30,7 +30,7 @@ class ZslearnError(Exception):
     ) -> None:
         facts = [f"{name} {value}" for name, value in (("expected", expected), ("received", received)) if value]
         message = what + (f" ({'; '.join(facts)})" if facts else "") + "."
-        super().__init__(_printable(f"{message} {remedy}" if remedy else message))
+        super().__init__(printable(f"{message} {remedy}" if remedy else message))
         self.what = what
         self.expected = expected
         self.received = received
@@ -97,7 +97,7 @@ def require_extra(module: str, extra: str) -> ModuleType:
         ) from error
 
 
-def _printable(message: str) -> str:
+def printable(message: str) -> str:
     """Return a message as one line: what files and names smuggle into it reaches no terminal."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST // 2]} ... {shown[-_LONGEST // 2 :]}"

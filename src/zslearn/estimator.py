@@ -21,7 +21,7 @@ from zslearn.data.checks import check_features, check_semantics, listed
 from zslearn.data.dataset import TrainingView
 from zslearn.data.splits import RehearsalFold, rehearsal_folds
 from zslearn.devices import resolve_device
-from zslearn.errors import DataError, unknown_name
+from zslearn.errors import DataError, ZslearnError, unknown_name
 from zslearn.evaluation.metrics import Metrics, per_class_accuracy
 from zslearn.model_files import read_model, write_model
 from zslearn.models import model_entry
@@ -323,6 +323,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "there is nothing to score" if not n_rows else "labels and features do not match",
                 expected="one label for each row of features, at least one row",
                 received=f"{len(ids)} labels and {n_rows} rows",
+                remedy="Give the label of every row.",
             )
         predicted = self._ids_of(np.asarray(self.predict(X, candidates, corrected=corrected)))
         return float(per_class_accuracy(ids, predicted, np.unique(ids)).mean())
@@ -349,6 +350,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "there is nothing to synthesise",
                 expected="at least one class and one sample",
                 received=f"{len(classes)} classes, {n_samples} samples of each",
+                remedy="Name a class, and at least one sample.",
             )
         semantics = self.semantics_[self._ids_of(np.asarray(classes))]
         drawn = self.recogniser_.synthesize(semantics, n_samples, derive_seed(seed, "synthesize"))
@@ -512,10 +514,14 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             # Models saved before there were encoders do not have these.
             estimator.backbone_, estimator.text_encoder_ = facts.get("backbone"), facts.get("text_encoder")
             estimator.attribute_names_ = tuple(facts.get("attributes", ()))
-        except (KeyError, TypeError) as error:
+            estimator._check_restored(tensors)
+        except ZslearnError:
+            raise
+        # A model from a stranger may combine facts and tensors in ways that end in errors of any type.
+        except Exception as error:
             raise DataError(
                 f"the model in {folder} is incomplete",
-                received=f"no usable {error}",
+                received=f"{type(error).__name__}: {error}",
                 remedy="Save it again.",
             ) from error
         return estimator
@@ -555,6 +561,19 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """What a corrected score subtracts from seen classes; 0 without a rehearsal."""
         return 0.0 if self.rehearsal_ is None else self.rehearsal_.offset
 
+    def _check_restored(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Score and draw one sample: whatever does not fit together shows now, and not in the middle of a file."""
+        sides = {side for tensor in tensors.values() for side in tensor.shape}
+        if self.n_features_in_ not in sides:
+            raise ValueError(f"no tensor has a side of {self.n_features_in_} features")
+        if self.semantics_.ndim != 2 or len(self.semantics_) != len(self.classes_):
+            raise ValueError(f"semantics of shape {self.semantics_.shape} for {len(self.classes_)} classes")
+        scores = self.recogniser_.scores(np.zeros((1, self.n_features_in_), dtype=np.float32))
+        if scores.shape != (1, len(self.classes_)) or not np.isfinite(scores).all():
+            raise ValueError(f"scores of shape {scores.shape} that are not all finite")
+        if self.recogniser_.generates:
+            self.recogniser_.synthesize(self.semantics_[:1], 1, 0)
+
     def _learn_classes(
         self, names: Sequence[Any], seen_ids: Ids, semantics: Semantics, added: Sequence[Any] = ()
     ) -> None:
@@ -581,7 +600,9 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             ids = self._ids_of(np.asarray(candidates))
         if not ids.size:
-            raise DataError("there is no candidate to choose", expected="at least one class")
+            raise DataError(
+                "there is no candidate to choose", expected="at least one class", remedy="Name the candidates."
+            )
         return ids
 
     def _ids_of(self, names: NDArray[Any]) -> Ids:

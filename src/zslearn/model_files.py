@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from zslearn.data.checks import check_class_names
 from zslearn.data.limits import read_json
 from zslearn.errors import DataError, RunFolderError
 from zslearn.files import write_atomic, write_json
+from zslearn.tensor_files import METADATA, tensor_header
 
 FORMAT = "zslearn-model"
 VERSION = 1
@@ -58,8 +60,11 @@ def write_model(folder: Path, facts: Mapping[str, Any], tensors: Mapping[str, Te
 def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read a model that ``write_model`` wrote: its facts and its tensors.
 
+    Nothing in the files is executed, and no memory is taken for more than they hold.
+
     Raises:
         RunFolderError: If there is no model, or it is damaged, foreign, or of another version.
+        DataError: If a file is too large, or a class has no proper name.
     """
     try:
         facts, tensors = _read(folder)
@@ -86,7 +91,47 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             received=repr(facts.get("version")),
             remedy="Use the version of zslearn that saved it, or save it again with this one.",
         )
+    _check_facts(folder, facts)
+    for name, tensor in tensors.items():
+        if not bool((tensor.isfinite() if tensor.is_floating_point() else tensor >= 0).all()):
+            raise RunFolderError(
+                f"the model in {folder} cannot be used",
+                expected="finite numbers, and no negative ids",
+                received=f"others in {name!r}",
+                remedy="Train it again.",
+            )
     return facts, tensors
+
+
+def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Check that every fact is of its kind; what the settings mean is checked where they are used."""
+    match facts:
+        case {
+            "model": str(),
+            "settings": dict(settings),
+            "seed": int(),
+            "rehearse": bool(),
+            "feature_space": str() | None,
+            "feature_dim": int(feature_dim),
+            "image_shape": [int(), int()] | None,
+            "classes": [_, _, *_] as classes,
+            "seen": [_, *_] as seen,
+            "added": list(added),
+            "rehearsal": dict() | None,
+        } if (
+            feature_dim > 0
+            and all(isinstance(name, str | int) for name in (*classes, *seen, *added))
+            and {*seen, *added} <= {*classes}
+            and all(isinstance(value, str | int | float | bool | None) for value in settings.values())
+        ):
+            check_class_names(map(str, classes))
+            return
+    raise RunFolderError(
+        f"the facts in {folder / FACTS_FILE} are not those of a model",
+        expected="model, settings, classes and what else 'save' writes",
+        received=", ".join(sorted(facts))[:200],
+        remedy="Save the model again with this version of zslearn.",
+    )
 
 
 def _read(folder: Path) -> tuple[Any, dict[str, Tensor]]:
@@ -96,7 +141,10 @@ def _read(folder: Path) -> tuple[Any, dict[str, Tensor]]:
         for name in (TENSORS_FILE, _NEXT_FILE):
             path = folder / name
             if path.exists() and _belong_together(facts, path):
-                return facts, load_file(path)
+                tensors = load_file(path)
+                if isinstance(facts, dict) and facts.get("tensors") not in (None, _mark(tensors)):
+                    raise ValueError(f"the numbers in {name} are not those that were saved")
+                return facts, tensors
     if not (folder / TENSORS_FILE).exists():
         raise FileNotFoundError(TENSORS_FILE)
     raise ValueError(f"{FACTS_FILE} and {TENSORS_FILE} are of different models")
@@ -114,8 +162,7 @@ def _finish(folder: Path) -> None:
 
 
 def _belong_together(facts: Any, path: Path) -> bool:
-    with safe_open(path, framework="pt") as file:
-        mark = (file.metadata() or {}).get("mark")
+    mark = tensor_header(path).get(METADATA, {}).get("mark")
     return not isinstance(facts, dict) or facts.get("tensors") == mark
 
 

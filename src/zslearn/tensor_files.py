@@ -22,7 +22,8 @@ MAX_HEADER_BYTES = 8 << 20
 _MAX_NAME = 256
 _LENGTH_BYTES = 8
 _ITEMSIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-_METADATA = "__metadata__"
+METADATA = "__metadata__"
+"""Where a header has its texts."""
 _FACTS = "facts"
 _DIGEST = "digest"
 
@@ -61,7 +62,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
         ValueError: If it is damaged or foreign; nothing of the size that it claims was allocated.
     """
     header = tensor_header(path)
-    metadata = header.get(_METADATA, {})
+    metadata = header.get(METADATA, {})
     try:
         tensors = load_file(path)
     except SafetensorError as error:
@@ -88,10 +89,10 @@ def tensor_header(path: Path) -> dict[str, Any]:
         header = parse_json(file.read(length).decode())
     if not isinstance(header, dict) or len(header) > MAX_TENSORS:
         raise ValueError("its header is no list of tensors")
-    metadata = header.get(_METADATA, {})
+    metadata = header.get(METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError("its header has facts of a wrong kind")
-    places = sorted(_place(name, entry) for name, entry in header.items() if name != _METADATA)
+    places = sorted(_place(name, entry) for name, entry in header.items() if name != METADATA)
     end = 0
     for start, stop in places:
         if start != end:

@@ -92,6 +92,7 @@ class TrainingMoments:
                 "the training features do not vary",
                 expected="rows that differ from each other",
                 received=f"{n_rows} equal rows",
+                remedy="Extract the features anew.",
             )
         counts = np.bincount(positions).astype(np.float64)
         return cls(

@@ -32,7 +32,7 @@ from zslearn.cli import (
     synthesize,
 )
 from zslearn.cli.completion import SHELLS
-from zslearn.errors import TrainingError, ZslearnError
+from zslearn.errors import TrainingError, ZslearnError, printable
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 _COMMANDS = (
@@ -62,7 +62,7 @@ class _Parser(argparse.ArgumentParser):
         wrong = re.findall(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)", message)
         nearest = difflib.get_close_matches(wrong[0], known, n=2) if wrong else []
         hint = f" Did you mean {' or '.join(nearest)}?" if nearest else f" See {self.prog} --help."
-        self.exit(WRONG_USE, f"error: {message.rstrip('.')}.{hint}\n")
+        self.exit(WRONG_USE, f"error: {printable(message.rstrip('.'))}.{hint}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,7 +93,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
-        print(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        what = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        print(
+            f"error: {printable(what)}. Check that it is there, that you may use it, and that there is space.",
+            file=sys.stderr,
+        )
         return FAILED
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not _MEMORY.search(str(error)):

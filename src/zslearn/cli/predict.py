@@ -69,7 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     for option, number in (("--top", arguments.top), ("--batch", arguments.batch)):
         if number is not None and number < 1:
-            raise ConfigError(f"{option} is too small", expected="at least 1", received=str(number))
+            raise ConfigError(
+                f"{option} is too small", expected="at least 1", received=str(number), remedy="Give a larger number."
+            )
     kind = row_format(arguments.format, arguments.output)
 
     from zslearn.estimator import GenerativeZSL

@@ -36,7 +36,12 @@ def run(arguments: argparse.Namespace) -> int:
     from zslearn.files import write_atomic
 
     if arguments.n_samples < 1:
-        raise ConfigError("there is nothing to draw", expected="-n of at least 1", received=str(arguments.n_samples))
+        raise ConfigError(
+            "there is nothing to draw",
+            expected="-n of at least 1",
+            received=str(arguments.n_samples),
+            remedy="Give a larger number.",
+        )
     estimator = GenerativeZSL.load(arguments.run_folder)
     names = split_names(arguments.classes)
     drawn = estimator.synthesize(names, arguments.n_samples, seed=arguments.seed)

@@ -17,6 +17,7 @@ from zslearn.errors import DataError
 from zslearn.shapes import Features, Ids, Labels, Semantics
 
 _CHUNK_BYTES = 1 << 24
+_LONGEST_NAME = 500
 
 
 def row_chunks(n_rows: int, row_bytes: int) -> Iterator[slice]:
@@ -160,7 +161,7 @@ def check_class_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return class names as a tuple of distinct, non-empty strings.
 
     Raises:
-        DataError: If a name is empty or stands twice.
+        DataError: If a name is empty, stands twice, is very long or has control characters, which a terminal obeys.
     """
     found = tuple(str(name) for name in names)
     twice = [name for name, n in Counter(found).items() if n > 1]
@@ -171,6 +172,14 @@ def check_class_names(names: Iterable[str]) -> tuple[str, ...]:
             received=f"{listed(twice)} more than once" if twice else "an empty name",
             remedy="Rename these classes.",
         )
+    for name in found:
+        if not name.isprintable() or len(name) > _LONGEST_NAME:
+            raise DataError(
+                "a class name cannot be shown",
+                expected=f"at most {_LONGEST_NAME} printable characters",
+                received=repr(name[:40]),
+                remedy="Rename this class.",
+            )
     return found
 
 

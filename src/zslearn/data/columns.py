@@ -119,7 +119,11 @@ def read_columns(path: Path) -> Columns:
         ) from error
     _check_names(path, names)
     if not columns or not len(columns[0]):
-        raise DataError(f"{path.name} has no rows", expected="a line for each row below the first line")
+        raise DataError(
+            f"{path.name} has no rows",
+            expected="a line for each row below the first line",
+            remedy="Write the names of the columns into the first line and the rows below.",
+        )
     return Columns(path, dict(zip(names, columns, strict=True)))
 
 

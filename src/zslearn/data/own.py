@@ -233,7 +233,10 @@ def read_feature_matrix(path: Path) -> Features:
     names = [name for name in table.columns if name not in (LABEL, PART, FILE, GROUP)]
     if not names:
         raise DataError(
-            f"{path.name} holds no features", expected="columns of numbers", received=listed(list(table.columns))
+            f"{path.name} holds no features",
+            expected="columns of numbers",
+            received=listed(list(table.columns)),
+            remedy="Add a column for each feature.",
         )
     return check_features(table.numbers(names), what=f"features in {path.name}")
 

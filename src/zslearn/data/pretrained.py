@@ -63,7 +63,12 @@ class Pretrained:
                 f"{path} cannot be read", received=str(error), remedy="Download the encoder again."
             ) from error
         if not isinstance(config, dict):
-            raise DataError(f"{path} holds no settings", expected="a JSON object", received=type(config).__name__)
+            raise DataError(
+                f"{path} holds no settings",
+                expected="a JSON object",
+                received=type(config).__name__,
+                remedy="Download the encoder again.",
+            )
         return config
 
 

@@ -233,6 +233,7 @@ def seen_unseen_curve(scores: Scores, labels: Labels, seen_ids: Ids, unseen_ids:
             "seen and unseen accuracy cannot both be measured",
             expected="rows of seen and of unseen classes",
             received=f"{int(is_seen.sum())} of seen and {int((~is_seen).sum())} of unseen classes",
+            remedy="Use a split that holds out rows of both.",
         )
     breakpoints, step = np.unique(winners.gap, return_inverse=True)
     # A right answer adds 1 / (rows of its class x classes of its side) to the mean per-class accuracy.

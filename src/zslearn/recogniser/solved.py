@@ -92,10 +92,11 @@ class SolvedRecogniser(Recogniser):
                 places=copies["places"],
                 seconds={},
             )
-        except KeyError as error:
+        # Tensors that do not belong together end in errors of many types.
+        except Exception as error:
             raise DataError(
                 "the saved tensors do not belong to this model",
-                received=f"no {error}",
+                received=f"{type(error).__name__}: {error}",
                 remedy="Save the model again with this version of zslearn.",
             ) from error
 

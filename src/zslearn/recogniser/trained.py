@@ -17,9 +17,10 @@ from torch import Tensor
 from zslearn.classifiers.linear import LinearClassifier
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
-from zslearn.errors import ConfigError, DataError
+from zslearn.errors import ConfigError, DataError, ZslearnError
 from zslearn.models.base import GenerativeModel, ModelConfig, Task, TrainedModel, sample_classes
 from zslearn.recogniser.base import Clock, Recogniser, arrays_below
+from zslearn.recogniser.blueprint import check_networks
 from zslearn.recogniser.classifier import class_moments, fit_classifier, fit_newcomers
 from zslearn.shapes import Features, Ids, Scores, Semantics
 from zslearn.spaces import FeatureSpace, SemanticSpace
@@ -202,10 +203,13 @@ class TrainedRecogniser(Recogniser):
             DataError: If a tensor is missing or has a wrong shape.
         """
         try:
+            _check_sides(arrays)
             on_device = {name: arrays[f"task.{name}"].to(device) for name in _TASK_TENSORS}
             task = Task(kind=kind, **on_device)  # type: ignore[arg-type]
-            model = model_class(task, build(model_class.Config, settings), Streams(0, device))
-            model.load_state_dict(arrays_below("model.", arrays))
+            config, state = build(model_class.Config, settings), arrays_below("model.", arrays)
+            check_networks(model_class, task, config, state)
+            model = model_class(task, config, Streams(0, device))
+            model.load_state_dict(state)
             linear = {name: _own(tensor, device) for name, tensor in arrays_below("classifier.", arrays).items()}
             return cls(
                 model_name=model_name,
@@ -230,10 +234,13 @@ class TrainedRecogniser(Recogniser):
                 seconds={},
                 updates={},
             )
-        except (KeyError, RuntimeError, IndexError) as error:
+        except ZslearnError:
+            raise
+        # Tensors that do not belong together end in errors of many types.
+        except Exception as error:
             raise DataError(
                 "the saved tensors do not belong to this model",
-                received=str(error).splitlines()[0],
+                received=f"{type(error).__name__}: {error}",
                 remedy="Save the model again with this version of zslearn.",
             ) from error
 
@@ -265,6 +272,31 @@ class TrainedRecogniser(Recogniser):
 
 _FEATURE_SPACE_ARRAYS = ("centre", "scale", "projection", "expansion")
 _TASK_TENSORS = ("semantics", "seen_ids", "unseen_ids", "seen_means", "seen_variances")
+
+
+def _check_sides(arrays: Mapping[str, Tensor]) -> None:
+    """Check that saved tensors speak of the same numbers of classes and dimensions.
+
+    Raises:
+        ValueError: Otherwise.
+    """
+    n_places, condition_dim = arrays["conditions"].shape
+    n_known = len(arrays["task.seen_ids"]) + len(arrays["task.unseen_ids"])
+    per_seen = (len(arrays["task.seen_ids"]), arrays["task.seen_means"].shape[-1])
+    expected = {
+        "task.semantics": (n_known, condition_dim),
+        "task.seen_means": per_seen,
+        "task.seen_variances": per_seen,
+        "semantic_space.projection": (len(arrays["semantic_space.centre"]), condition_dim),
+        "classifier.bias": (n_places,),
+    }
+    for name, shape in expected.items():
+        if name in arrays and tuple(arrays[name].shape) != shape:
+            raise ValueError(f"{name!r} has the shape {tuple(arrays[name].shape)}, and {shape} fits the others")
+    if "classifier.weight" in arrays and len(arrays["classifier.weight"]) != n_places:
+        raise ValueError(f"'classifier.weight' has {len(arrays['classifier.weight'])} rows for {n_places} classes")
+    if arrays["n_fitted"] > n_places or (arrays["places"] >= n_places).any():
+        raise ValueError("'places' lead beyond the classes")
 
 
 def train_recogniser(

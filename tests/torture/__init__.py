@@ -1,0 +1,1 @@
+"""What zslearn promises to survive, tried thousands of times: ``make torture``."""

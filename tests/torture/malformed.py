@@ -1,0 +1,196 @@
+"""Malformed inputs for every reader and every command."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from torture.cases import Figures, Outcome, command, judge, run_all
+from torture.material import Material
+from torture.mutations import mutated, nasty_word
+
+SEED = 20251125
+Prepared = tuple[list[object], Path]
+"""The words of a command, and the folder to run it in."""
+
+
+def malformed(material: Material, n_cases: int, n_workers: int, scratch: Path) -> Figures:
+    """Give ``n_cases`` malformed inputs to the command's entry function."""
+    figures = Figures(f"{n_cases} malformed inputs to the entry function")
+
+    def jobs() -> Iterator[tuple[str, Callable[[Path], Callable[[], int]]]]:
+        for number in range(n_cases):
+            yield str(number), lambda folder, number=number: command(*_prepared(material, number, folder))
+
+    for name, folder, outcome in run_all(jobs(), n_workers, scratch):
+        kind = _KINDS[int(name) % len(_KINDS)].__name__
+        judge(f"case {name} ({kind})", outcome, figures)
+        _left_behind(f"case {name} ({kind})", folder, outcome, figures)
+    return figures
+
+
+def installed(material: Material, n_cases: int, n_cases_before: int, scratch: Path) -> Figures:
+    """Give malformed inputs to the installed command, in processes of its own."""
+    figures = Figures(f"{n_cases} malformed inputs to the installed command")
+    program = Path(sys.executable).with_name("zslearn")
+    # Where the package runs from its source folder, the module stands for the script.
+    start = [str(program)] if program.exists() else [sys.executable, "-m", "zslearn"]
+    for number in range(n_cases_before, n_cases_before + n_cases):
+        folder = scratch / f"installed-{number}"
+        folder.mkdir()
+        words, where = _prepared(material, number, folder)
+        before = os.times()
+        try:
+            done = subprocess.run(
+                [*start, *(_argument(word) for word in words)],
+                cwd=where,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=120,
+                check=False,
+            )
+        except ValueError:
+            # An argument with a NUL cannot be given to a process at all.
+            shutil.rmtree(folder)
+            continue
+        except subprocess.TimeoutExpired:
+            figures.problem(f"case {number}: hang: {words}")
+            continue
+        after = os.times()
+        used = after.children_user - before.children_user + after.children_system - before.children_system
+        outcome = Outcome(done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace"), used, 0)
+        judge(f"case {number}", outcome, figures)
+        _left_behind(f"case {number}", folder, outcome, figures)
+        shutil.rmtree(folder)
+    return figures
+
+
+def _argument(word: object) -> bytes:
+    return str(word).encode("utf-8", "surrogateescape")
+
+
+def _prepared(material: Material, number: int, folder: Path) -> Prepared:
+    rng = random.Random(f"{SEED}/{number}")
+    words = _KINDS[number % len(_KINDS)](material, rng, folder)
+    _note_files(folder)
+    return words, folder
+
+
+def _damage(path: Path, rng: random.Random, other: Path | None = None) -> None:
+    path.write_bytes(mutated(path.read_bytes(), rng, b"" if other is None else other.read_bytes()))
+
+
+def _feature_file(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    files = sorted(material.rows.iterdir())
+    source = rng.choice(files)
+    path = Path(shutil.copy(source, folder))
+    _damage(path, rng, rng.choice(files))
+    if rng.random() < 0.1:
+        path = path.rename(path.with_suffix(rng.choice(files).suffix))
+    return ["predict", material.run, path, "-o", folder / "answers.csv"]
+
+
+def _split_file(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    shutil.copytree(material.data, folder, dirs_exist_ok=True)
+    _damage(folder / rng.choice(("att_splits.mat", "res101.mat")), rng)
+    return ["show", "data", folder]
+
+
+def _own_data(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    shutil.copytree(material.own, folder, dirs_exist_ok=True)
+    _damage(folder / rng.choice(("classes.csv", "rows.csv", "data.json", "features.npy")), rng)
+    return ["show", "data", folder]
+
+
+def _settings_file(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    path = Path(shutil.copy(material.settings, folder))
+    _damage(path, rng)
+    # The folder is no data set, so that settings which are right do not start a training.
+    return ["run", "--config", path, "--data", folder, "--out", folder / "r"]
+
+
+def _run_folder(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    run = folder / "run"
+    shutil.copytree(material.run, run)
+    _damage(run / rng.choice(("record.json", "model.json", "model.safetensors")), rng)
+    rows = material.rows / "rows.npy"
+    return rng.choice(
+        (
+            ["evaluate", run],
+            ["predict", run, rows, "-o", folder / "answers.csv"],
+            ["synthesize", run, "--classes", "kind 1", "-n", "2", "-o", folder / "drawn.npz"],
+        )
+    )
+
+
+def _stopped_run(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    run = folder / "run"
+    shutil.copytree(material.stopped, run)
+    if rng.random() < 0.7:
+        _damage(run / "record.json", rng)
+    else:
+        # Other data, so that a record that is right does not start a training.
+        record = (run / "record.json").read_text()
+        (run / "record.json").write_text(record.replace('"checksum": "', '"checksum": "0'))
+        _damage(rng.choice(sorted((run / "checkpoints").iterdir())), rng)
+    return ["run", "--resume", run]
+
+
+def _words(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    commands: Sequence[list[object]] = (
+        ["run", "--data", folder, "--out", folder / "r", "--seed", "0", "--set", "n_updates=2", "--device", "cpu"],
+        ["predict", material.run, material.rows / "rows.npy", "--candidates", "all", "-o", folder / "answers.csv"],
+        ["evaluate", material.run, "--data", material.data, "--split", "official", "--features", "res101.mat"],
+        ["synthesize", material.run, "--classes", "kind 1", "-n", "2", "--seed", "0", "-o", folder / "drawn.npz"],
+        ["show", "models", "skd"],
+        ["show", "data", "glyphs", "--json"],
+    )
+    words = list(rng.choice(commands))
+    for _ in range(rng.choice((1, 1, 2))):
+        at = rng.randrange(len(words) + 1)
+        match rng.randrange(4):
+            case 0:
+                words[at:at] = [nasty_word(rng)]
+            case 1 if at < len(words):
+                words[at] = nasty_word(rng)
+            case 2 if at < len(words):
+                del words[at]
+            case 3 if at < len(words):
+                words[at] = f"{words[at]}{nasty_word(rng)}"
+    if words and words[0] == "run" and "--data" not in words:
+        words += ["--data", folder]
+    return [str(word) for word in words]
+
+
+_KINDS = (
+    _feature_file,
+    _split_file,
+    _feature_file,
+    _own_data,
+    _feature_file,
+    _run_folder,
+    _words,
+    _settings_file,
+    _stopped_run,
+    _split_file,
+)
+
+
+def _note_files(folder: Path) -> None:
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    folder.with_suffix(".files").write_text("\n".join(names), encoding="utf-8", errors="surrogateescape")
+
+
+def _left_behind(name: str, folder: Path, outcome: Outcome, figures: Figures) -> None:
+    """Note files that a refused command has left."""
+    note = folder.with_suffix(".files")
+    before = set(note.read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
+    note.unlink()
+    after = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    if outcome.code != 0 and after - before:
+        figures.problem(f"{name}: left behind {sorted(after - before)[:5]}")
