@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from small_task import FEATURES, LABELS, RANKS, affine, leaky, make_step, make_task
 from zslearn.models.free import FREE, FREEConfig
+from zslearn.training.plan import Step
 from zslearn.training.streams import Streams
 
 
@@ -60,3 +63,14 @@ def test_the_classifier_reads_samples_hidden_layer_and_decoded_semantics():
     expected = np.hstack([x, hidden, mean / np.linalg.norm(mean, axis=1, keepdims=True)])
     np.testing.assert_allclose(make().represent(FEATURES).detach().numpy(), expected, rtol=1e-4, atol=1e-6)
     assert make(classifier_input="features").represent(FEATURES) is FEATURES
+
+
+@pytest.mark.parametrize("other_centre", ["random", "nearest"])
+def test_a_single_seen_class_can_be_trained_on(other_centre):
+    one = torch.tensor([0])
+    task = replace(make_task(), seen_ids=one, seen_means=torch.ones(1, 6), seen_variances=torch.ones(1, 6))
+    model = FREE(task, FREEConfig(hidden_dim=8, other_centre=other_centre), Streams(0))
+    only = torch.zeros_like(LABELS)
+    found = model.refinement_loss(Step(FEATURES, task.semantics[only], only, 0.0, Streams(3)))
+    gradients = torch.autograd.grad(sum(found.values()), list(model.refiner.parameters()))
+    assert all(gradient.isfinite().all() for gradient in gradients)

@@ -114,7 +114,9 @@ class FREE(VAEGAN):
         _, mean, _ = self.refiner(step.features)
         others = None
         if config.other_centre == "random":
-            others = (ranks + 1 + step.streams.integers("other centre", n_seen - 1, ranks.shape[-1])) % n_seen
+            # A single seen class has no other one, and is its own.
+            ahead = step.streams.integers("other centre", max(1, n_seen - 1), ranks.shape[-1])
+            others = (ranks + 1 + ahead) % n_seen
         margin = margin_to_centres(
             mean, self.centres.points, ranks, others, margin=config.centre_margin, share=config.centre_share
         )

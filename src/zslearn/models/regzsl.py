@@ -5,10 +5,10 @@ Transactions on Circuits and Systems for Video Technology 35(3) (2025) 1973-1986
 nearest to distillation: a teacher that knows nothing of relations tells the aligned embedding what to preserve.
 
 Differs from the source: batches are drawn from all rows, not as episodes of similar classes; relations are compared by
-squared differences, half of which are the source's smooth absolute ones as long as they are small, relative to the mean
-over all pairs; the two classifiers know the seen classes alone; seen class centres for the mixing are the embeddings of
-the class means; features are scaled to [0, 1] by a high quantile of the training rows; the final classifier is the last
-one, not the best of its epochs on the test set.
+squared differences, and distances relative to the mean over all pairs (the source's smooth absolute difference is half
+the square where it is below 1, and the default weights are halved for that); the two classifiers know the seen classes
+alone; seen class centres for the mixing are the embeddings of the class means; features are scaled to [0, 1] by a high
+quantile of the training rows; the final classifier is the last one, not the best of its epochs on the test set.
 """
 
 from __future__ import annotations
