@@ -157,7 +157,7 @@ def read_classes(folder: Path) -> ClassTable:
     return class_table(_table(folder, CLASSES, "a table with the column name and attributes or sentences"))
 
 
-def class_table(path: Path) -> ClassTable:
+def class_table(path: str | Path) -> ClassTable:
     """Read a class table.
 
     Columns of numbers (and of yes and no) are attributes; columns of texts are sentences.
@@ -165,6 +165,7 @@ def class_table(path: Path) -> ClassTable:
     Raises:
         DataError: If it cannot be read, names or splits are not usable, or an attribute has a gap.
     """
+    path = Path(path)
     table = read_columns(path)
     names = tuple(table.texts(NAME))
     twice = [name for name, n in Counter(names).items() if n > 1]
