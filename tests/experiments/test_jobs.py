@@ -2,11 +2,12 @@ import dataclasses
 
 import pytest
 
-import zslearn
 from zslearn.errors import ConfigError
 from zslearn.experiments import jobs as jobs_module
 from zslearn.experiments.experiment import read_experiment
 from zslearn.experiments.jobs import make_jobs
+from zslearn.models import MODELS
+from zslearn.models.published import published_data, published_settings
 
 TEXT = """
 title: t
@@ -65,4 +66,16 @@ def test_a_search_is_shared_by_the_seeds_and_not_by_the_splits():
     assert [job.study.key for job in jobs[:2]] == [jobs[0].study.key] * 2
     assert jobs[2].study.key != jobs[0].study.key
     assert {job.marks["settings"] for job in jobs} == {"searched"}
-    assert zslearn.__version__
+
+
+def test_published_settings_are_taken_where_there_are_some_and_capped(tmp_path, toy_dataset):
+    rows = len(toy_dataset.train_rows)
+    text = TEXT.replace("[skd]", "[{model: all, published: true}]") + "at_most: {n_updates: 9}\n"
+    models = {choice.model: choice for choice in read_experiment(text, "n", "n.yaml").models}
+    for model, data in [(name, data) for name in MODELS for data in published_data(name)]:
+        settings, mark = models[model].settings_on(data.lower(), rows)
+        assert mark == "published"
+        assert settings == {**published_settings(model, data, rows), "n_updates": 9}
+    assert models["cada-vae"].settings_on("glyphs", rows) == ({"n_updates": 9}, "not tuned")
+    with pytest.raises(ConfigError, match="line 6: published settings differ"):
+        read_experiment(text.replace("model: all", "model: skd") + "ablation: parts\n", "n", "n.yaml")

@@ -17,6 +17,7 @@ from zslearn.errors import UnknownNameError, ZslearnError, unknown_name
 from zslearn.experiments.arms import Arm, ablation_arms, capped, sweep_arms
 from zslearn.experiments.documents import Entry, read_document
 from zslearn.models import MODELS, model_entry
+from zslearn.models.published import published_data, published_settings
 
 Kind = Literal["grid", "ablation", "sweep"]
 Objective = Literal["ausuc", "h"]
@@ -71,6 +72,8 @@ class ModelChoice:
         search: What to search, by field; nothing where settings are taken as they are.
         arms: The arms of an ablation or a sweep; one without a name otherwise.
         mark: Where its settings come from.
+        published: Whether it starts, on data sets that its authors published settings for, from these.
+        at_most: Caps on settings, by field.
     """
 
     model: str
@@ -78,6 +81,20 @@ class ModelChoice:
     search: Mapping[str, Domain] = field(default_factory=dict)
     arms: tuple[Arm, ...] = ()
     mark: str = NOT_TUNED
+    published: bool = False
+    at_most: Mapping[str, float] = field(default_factory=dict)
+
+    def settings_on(self, data: str, n_rows: int) -> tuple[dict[str, Any], str]:
+        """Return the settings on a data set, and where they come from.
+
+        Args:
+            data: The data set's name.
+            n_rows: Its training rows.
+        """
+        if not self.published or data.lower() not in map(str.lower, published_data(self.model)):
+            return dict(self.settings), self.mark
+        settings = {**published_settings(self.model, data, n_rows), **self.settings}
+        return capped(model_entry(self.model).load().Config, settings, self.at_most), PUBLISHED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,7 +317,7 @@ def _models(parts: Mapping[str, Entry], kind: Kind, trials: int) -> tuple[ModelC
 def _model_name(entry: Entry) -> str:
     named = entry
     if not isinstance(entry.value, str):
-        fields = entry.mapping("a model", ("model", "settings", "search", "mark"))
+        fields = entry.mapping("a model", ("model", "settings", "search", "mark", "published"))
         if "model" not in fields:
             entry.refuse("a model has no name", expected="model: NAME")
         named = fields["model"]
@@ -336,6 +353,12 @@ def _model(
                 expected="the same number of trials for every searched model",
                 remedy="Add 'search: {trials: N}' to the experiment.",
             )
+    published = fields["published"].flag("published") if "published" in fields else False
+    if published and (search or kind != "grid"):
+        fields["published"].refuse(
+            "published settings differ between data sets, and nothing can be varied around them here",
+            expected="a model without a search, in a grid",
+        )
     mark = _one_of(fields["mark"], "the mark", SETTING_MARKS) if "mark" in fields else NOT_TUNED
     return ModelChoice(
         model=name,
@@ -343,6 +366,8 @@ def _model(
         search=search,
         arms=_arms(parts, kind, name, configuration, settings),
         mark=SEARCHED if search else mark,
+        published=published,
+        at_most=at_most,
     )
 
 

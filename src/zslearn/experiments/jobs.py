@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from zslearn import __version__
@@ -161,12 +161,14 @@ def make_jobs(experiment: Experiment) -> tuple[Job, ...]:
                 checksum=dataset.checksum,
             )
             name = dataset.name + (f" ({choice.semantics})" if choice.semantics else "")
-            jobs += _jobs_on(experiment, name, address)
+            jobs += _jobs_on(experiment, name, address, dataset)
     return tuple(jobs)
 
 
-def _jobs_on(experiment: Experiment, name: str, address: DataAddress) -> Iterator[Job]:
+def _jobs_on(experiment: Experiment, name: str, address: DataAddress, dataset: ZSLDataset) -> Iterator[Job]:
     for choice, arm in model_units(experiment):
+        settings, mark = choice.settings_on(dataset.name, len(dataset.train_rows))
+        choice = replace(choice, settings=settings, mark=mark)
         for seed in experiment.seeds:
             yield _job(experiment, choice, arm, name, address, seed)
 
