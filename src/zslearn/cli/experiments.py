@@ -174,14 +174,14 @@ def _duration(seconds: float) -> str:
 
 
 def _write_report(folder: ExperimentFolder) -> Path | None:
-    """Write the report into the folder; without the packages that make it, say so and go on."""
-    from zslearn.errors import MissingExtraError
+    """Write the report into the folder, where what draws it is installed and a run has finished."""
+    from zslearn.errors import MissingExtraError, RunFolderError
     from zslearn.report.page import write_report
 
     path = folder.path / "report.html"
     try:
         write_report(folder.path, path)
-    except MissingExtraError as error:
+    except (MissingExtraError, RunFolderError) as error:
         print(f"note: there is no report: {error}", file=sys.stderr)
         return None
     return path

@@ -132,7 +132,7 @@ class Experiment:
     device: str = "auto"
 
 
-_FIELDS = (
+FIELDS = (
     "title",
     "note",
     "data",
@@ -148,6 +148,7 @@ _FIELDS = (
     "test_selected",
     "device",
 )
+"""What an experiment's file may hold."""
 
 
 def read_experiment(text: str, name: str, source: str) -> Experiment:
@@ -163,7 +164,7 @@ def read_experiment(text: str, name: str, source: str) -> Experiment:
         UnknownNameError: If a field, model or setting does not exist; the message names the line and the nearest one.
     """
     document = read_document(text, source)
-    parts = document.mapping("the experiment", _FIELDS)
+    parts = document.mapping("the experiment", FIELDS)
     for needed in ("title", "data", "models"):
         if needed not in parts:
             document.refuse(f"the experiment has no {needed}", expected="at least title, data and models")
