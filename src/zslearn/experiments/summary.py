@@ -222,7 +222,7 @@ def _group_table(group: Group) -> str:
     n_models = sum(not row.is_reference for row in group.rows)
     for index, row in enumerate(group.rows):
         if index == n_models:
-            lines.append("references".ljust(len(lines[3]), "-"))
+            lines.append("references ".ljust(len(lines[3]), "-"))
         cells = "".join(f"{_cell(row.summary(metric), metric):>16}" for metric in metrics)
         runs = str(row.n_finished) if row.is_reference else f"{row.n_finished}/{row.n_planned}"
         failed = f"  {row.n_failed} failed" if row.n_failed else ""
