@@ -1,0 +1,106 @@
+"""A model that learnt from photographs and sentences is asked with photographs and taught with sentences."""
+
+import csv
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from encoders import tiny_backbone, tiny_text_encoder
+from zslearn import GenerativeZSL
+from zslearn.data.dataset import TrainingView
+from zslearn.data.images import ImageEncoder
+from zslearn.data.own import class_table
+from zslearn.data.text import TextEncoder, describe_classes
+
+images = pytest.importorskip("PIL.Image", reason="needs the extra encoders")
+pytest.importorskip("transformers", reason="needs the extra encoders")
+
+SENTENCES = {
+    "rose": "a red flower with petals",
+    "iris": "a blue flower",
+    "zebra": "an animal with stripes",
+    "shark": "an animal with fins",
+}
+
+
+def photo(path, number):
+    rng = np.random.default_rng(number)
+    images.fromarray(rng.integers(0, 256, size=(20, 20, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoders")
+    return tiny_backbone(folder / "resnet", "resnet"), tiny_text_encoder(folder / "bert")
+
+
+@pytest.fixture(scope="module")
+def saved(encoders, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    rows = "".join(f"{name},{sentence}\n" for name, sentence in SENTENCES.items())
+    (folder / "classes.csv").write_text(f"name,text\n{rows}")
+    semantics = describe_classes(TextEncoder(encoders[1]), class_table(folder / "classes.csv"))
+    backbone = ImageEncoder(encoders[0])
+    view = TrainingView(
+        name="photographs",
+        features=backbone.encode([photo(folder / f"{number}.png", number) for number in range(12)]),
+        labels=np.repeat(np.arange(3), 4),
+        semantics=semantics.vectors,
+        class_names=semantics.names,
+        seen_ids=np.arange(3),
+        unseen_ids=np.array([3]),
+        backbone=backbone.facts(),
+        text_encoder=semantics.encoder,
+    )
+    settings = {"n_updates": 2, "teacher_updates": 2}
+    GenerativeZSL(settings=settings, rehearse=False).fit_view(view).save(folder / "model")
+    return folder / "model"
+
+
+@pytest.fixture
+def model(saved, tmp_path):
+    """A model folder of one's own."""
+    return shutil.copytree(saved, tmp_path / "own")
+
+
+def test_photographs_are_named(command, model, encoders, tmp_path):
+    paths = [photo(tmp_path / f"p{number}.png", number) for number in (3, 40)]
+    answer = command("predict", model, *paths)
+    assert answer.code == 0, answer.err
+    lines = list(csv.DictReader(io.StringIO(answer.out)))
+    assert list(lines[0]) == ["file", "row", "label", "score", "seen"]
+    assert [line["file"] for line in lines] == [str(path) for path in paths]
+    features = ImageEncoder(encoders[0]).encode(paths)
+    assert [line["label"] for line in lines] == GenerativeZSL.load(model).predict(features).tolist()
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    assert "broken.jpg cannot be read as an image" in command("predict", model, tmp_path / "broken.jpg").err
+
+
+def test_a_backbone_that_has_moved_can_be_named(command, model, encoders, tmp_path):
+    facts = json.loads((model / "model.json").read_text())
+    facts["backbone"]["name"] = str(tmp_path / "gone")
+    (model / "model.json").write_text(json.dumps(facts))
+    path = photo(tmp_path / "p.png", 1)
+    assert command("predict", model, path).code == 2
+    assert command("predict", model, path, "--backbone", encoders[0]).code == 0
+
+
+def test_a_class_is_added_by_a_sentence(command, model, encoders, tmp_path):
+    (tmp_path / "new.csv").write_text("name,text\nwhale,an animal with fins\n")
+    answer = command("classes", model, "add", "tulip=a red flower, with petals", "--from", tmp_path / "new.csv")
+    assert answer.code == 0, answer.err
+    estimator = GenerativeZSL.load(model)
+    assert estimator.added_classes_.tolist() == ["whale", "tulip"]
+    alike = estimator.semantics_[estimator.classes_.tolist().index("shark")]
+    np.testing.assert_allclose(estimator.semantics_[-2], alike, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(estimator.semantics_[-1]), 1.0, atol=1e-6)
+
+
+def test_names_alone_are_described_by_themselves(command, model, tmp_path):
+    (tmp_path / "new.csv").write_text("name\nflower\n")
+    assert command("classes", model, "add", "--from", tmp_path / "new.csv").code == 0
+    assert GenerativeZSL.load(model).added_classes_.tolist() == ["flower"]
