@@ -54,6 +54,28 @@ def test_shrinkage_goes_toward_plain_principal_components():
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-3)
 
 
+def test_a_power_is_taken_before_everything_else_and_only_of_features_without_a_sign():
+    features = np.abs(SIGNED)
+    powered = FeatureSpace.fit(features, LABELS, "whitened", power=0.5)
+    rooted = FeatureSpace.fit(np.sqrt(features), LABELS, "whitened")
+    np.testing.assert_allclose(powered.transform(features), rooted.transform(np.sqrt(features)), atol=1e-4)
+    np.testing.assert_allclose(powered.inverse(powered.transform(features)), features, atol=5e-4)
+    assert FeatureSpace.fit(SIGNED, LABELS, "whitened", power=0.5).power == 1.0
+
+
+def test_rows_of_equal_length_keep_their_direction():
+    plain = FeatureSpace.fit(SIGNED, LABELS, "whitened").transform(SIGNED)
+    mapped = FeatureSpace.fit(SIGNED, LABELS, "whitened", equal_lengths=True).transform(SIGNED)
+    lengths = np.linalg.norm(mapped, axis=1)
+    np.testing.assert_allclose(lengths, np.linalg.norm(plain, axis=1).mean(), rtol=1e-4)
+    np.testing.assert_allclose(mapped / lengths[:, None], plain / np.linalg.norm(plain, axis=1)[:, None], atol=1e-5)
+
+
+def test_a_row_at_the_centre_stays_there():
+    space = FeatureSpace.fit(SIGNED, LABELS, "whitened", equal_lengths=True)
+    np.testing.assert_allclose(space.transform(space.centre[None]), 0.0, atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["whitened", "standard"])
 def test_inverse_undoes_transform(kind):
     space = FeatureSpace.fit(SIGNED, LABELS, kind)

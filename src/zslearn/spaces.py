@@ -5,7 +5,7 @@ Both are fitted on the training view only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,16 +27,18 @@ class FeatureSpace:
 
     ``unit`` divides non-negative features by a high quantile of the training rows and clips to [0, 1], for
     generators that end in a sigmoid. ``standard`` subtracts the mean and divides by the standard deviation, for
-    generators that end linearly. ``whitened`` keeps the leading principal components and whitens them within
-    classes, so that rows of one class scatter about evenly in all directions and Euclidean distance means
-    something; generators end linearly there too.
+    generators that end linearly. ``whitened`` raises non-negative features to a power, keeps the leading principal
+    components, whitens them within classes, so that rows of one class scatter about evenly in all directions and
+    Euclidean distance means something, and brings rows to one length; generators end linearly there too.
 
     Attributes:
         kind: Which of the three.
         centre: What is subtracted first, ``[feature_dim]``.
         scale: What is divided by next, ``[feature_dim]``, > 0.
-        projection: What is multiplied by last, ``[feature_dim, space_dim]``; None but for ``whitened``.
+        projection: What is multiplied by next, ``[feature_dim, space_dim]``; None but for ``whitened``.
         expansion: The projection's way back, ``[space_dim, feature_dim]``.
+        power: To which features are raised before anything else, their signs kept, in (0, 1].
+        length: What rows are brought to at last; 0 leaves them as long as they are.
     """
 
     kind: FeatureSpaceKind
@@ -44,6 +46,17 @@ class FeatureSpace:
     scale: Float[np.ndarray, " feature_dim"]
     projection: Float[np.ndarray, "feature_dim space_dim"] | None = None
     expansion: Float[np.ndarray, "space_dim feature_dim"] | None = None
+    power: float = 1.0
+    length: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the numbers, which may come from a file."""
+        if not (0.0 < self.power <= 1.0 and 0.0 <= self.length < np.inf):
+            raise DataError(
+                "the feature space cannot be used",
+                expected="a power in (0, 1] and a finite length of at least 0",
+                received=f"power {self.power:g}, length {self.length:g}",
+            )
 
     @classmethod
     def fit(
@@ -53,7 +66,9 @@ class FeatureSpace:
         kind: Literal["auto", "whitened", "unit", "standard"] = "whitened",
         *,
         n_components: int = 512,
-        shrinkage: float = 0.8,
+        shrinkage: float = 0.5,
+        power: float = 1.0,
+        equal_lengths: bool = False,
     ) -> FeatureSpace:
         """Learn the map from training rows.
 
@@ -63,13 +78,16 @@ class FeatureSpace:
             kind: ``auto`` takes ``unit`` where no feature is negative, ``standard`` otherwise.
             n_components: Principal components that ``whitened`` keeps, at most.
             shrinkage: Share in [0, 1] of a round covariance in the one that ``whitened`` divides by.
+            power: To which ``whitened`` raises features if none of them is negative, in (0, 1].
+            equal_lengths: Whether ``whitened`` brings rows to one length, the mean one.
 
         Raises:
             DataError: If ``unit`` is asked for and features are negative.
         """
-        if kind == "whitened":
-            return _whitened(features, labels, n_components, shrinkage)
         negative = bool((features < 0).any())
+        if kind == "whitened":
+            space = _whitened(features, labels, n_components, shrinkage, 1.0 if negative else power)
+            return space._with_equal_lengths(features) if equal_lengths else space
         if kind == "unit" and negative:
             raise DataError(
                 "features are negative, which the feature space 'unit' cannot hold",
@@ -88,14 +106,20 @@ class FeatureSpace:
 
     def transform(self, features: Features) -> Features:
         """Map features into the space, as float32."""
-        mapped = (features.astype(np.float32, copy=False) - self.centre) / self.scale
+        mapped = (_signed_power(features.astype(np.float32, copy=False), self.power) - self.centre) / self.scale
         if self.projection is not None:
-            return mapped @ self.projection
+            mapped = mapped @ self.projection
+        if self.length > 0:
+            mapped *= self.length / _lengths(mapped)
         return np.clip(mapped, 0.0, 1.0, out=mapped) if self.kind == "unit" else mapped
 
     def inverse(self, mapped: Float[np.ndarray, "... space_dim"]) -> Float[np.ndarray, "... feature_dim"]:
         """Map points of the space back to features; what ``transform`` clipped or dropped stays lost."""
-        return (mapped if self.expansion is None else mapped @ self.expansion) * self.scale + self.centre
+        expanded = (mapped if self.expansion is None else mapped @ self.expansion) * self.scale + self.centre
+        return _signed_power(expanded, 1.0 / self.power)
+
+    def _with_equal_lengths(self, features: Features) -> FeatureSpace:
+        return replace(self, length=float(_lengths(self.transform(features)).mean()))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,7 +162,8 @@ class SemanticSpace:
         return _unit_rows((_unit_rows(semantics) - self.centre) @ self.projection)
 
 
-def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: float) -> FeatureSpace:
+def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: float, power: float) -> FeatureSpace:
+    features = _signed_power(features, power)
     centre = features.mean(axis=0, dtype=np.float64)
     centred = features - centre.astype(np.float32)
     n_kept = min(n_components, *features.shape)
@@ -166,6 +191,7 @@ def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: 
         scale=np.ones(features.shape[1], dtype=np.float32),
         projection=(axes @ (rotation / deviations)).astype(np.float32),
         expansion=((rotation * deviations).T @ axes.T).astype(np.float32),
+        power=power,
     )
 
 
@@ -178,6 +204,15 @@ def _within_class_covariance(rows: Float[np.ndarray, "n_rows dim"], labels: Labe
     return scatter / max(1, len(rows) - len(counts))
 
 
+def _signed_power(values: Float[np.ndarray, "*shape"], power: float) -> Float[np.ndarray, "*shape"]:
+    return values if power == 1.0 else np.sign(values) * np.abs(values) ** power
+
+
+def _lengths(rows: Float[np.ndarray, "n_rows dim"]) -> Float[np.ndarray, "n_rows 1"]:
+    """Return the length of every row; of a row of zeros 1, which leaves it what it is."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.where(lengths > 0, lengths, 1.0).astype(rows.dtype)
+
+
 def _unit_rows(rows: Float[np.ndarray, "n_rows dim"]) -> Float[np.ndarray, "n_rows dim"]:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms > 0, norms, 1.0)
+    return rows / _lengths(rows)

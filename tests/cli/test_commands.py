@@ -195,7 +195,7 @@ def test_an_interrupted_run_says_so(tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "holds no finished model and can be deleted" in err
+    assert f"Go on with: zslearn run --resume {folder}" in err
     assert "Traceback" not in err
     assert out == ""
     assert json.loads((folder / "record.json").read_text())["status"] == "interrupted"

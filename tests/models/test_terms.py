@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from zslearn.errors import ConfigError
+from zslearn.models import terms
 from zslearn.models.base import Task
 from zslearn.models.skd import SKD, SKDConfig
 from zslearn.training.plan import Step
@@ -158,6 +159,15 @@ def test_every_teacher_teaches_the_student_alone(teacher):
     )
 
 
+def test_noise_is_measured_in_deviations_within_classes():
+    model = make_model("unit", kd_weight=1.0)
+    step = make_step(model)
+    added = terms.noisy(dataclasses.replace(step, streams=Streams(3)), model.task, 2.0) - step.features
+    drawn = Streams(3).normal("teacher noise", *step.features.shape)
+    deviation = np.sqrt(model.task.seen_variances.numpy().mean())
+    np.testing.assert_allclose(added.numpy(), 2.0 * deviation * drawn.numpy(), rtol=1e-4, atol=1e-6)
+
+
 def test_the_average_teacher_starts_as_the_student_and_follows_it():
     model = make_model("unit", kd_weight=1.0, kd_teacher="average", teacher_decay=0.9)
     model.joint_loss(make_step(model))
@@ -171,7 +181,8 @@ def test_the_average_teacher_starts_as_the_student_and_follows_it():
 
 
 def test_the_student_of_the_similarities_is_taught_them():
-    model = make_model("unit", kd_weight=1.0, kd_teacher="similarity", **{**KD, "kd_encoder_weight": 1.0})
+    settings = {**KD, "kd_encoder_weight": 1.0, "teacher_noise": 0.0}
+    model = make_model("unit", kd_weight=1.0, kd_teacher="similarity", **settings)
     step = make_step(model)
     b = model.task.semantics.numpy().astype(float)
     taught = b[step.labels.numpy()] @ b.T / 0.05 / 2.0
@@ -205,7 +216,7 @@ def test_left_out_prototypes_equal_ridge_regressions_without_the_class():
 
 
 def test_samples_scatter_around_the_anchor():
-    model = make_model("whitened")
+    model = make_model("whitened", sr_weight=1.0)
     with torch.no_grad():
         for parameter in model.generator.parameters():
             parameter.zero_()
@@ -213,12 +224,23 @@ def test_samples_scatter_around_the_anchor():
     torch.testing.assert_close(model.sample(semantics, Streams(0)), model.prototypes(semantics))
 
 
-def test_offsets_are_the_mean_over_opposite_latents():
-    model = make_model("whitened")
-    found = model.offsets(model.task.semantics, Streams(5))
+@pytest.mark.parametrize("sr_weight", [0.0, 1.0])
+def test_offsets_are_what_opposite_latents_lie_from_the_regressed_mean(sr_weight):
+    model = make_model("whitened", sr_weight=sr_weight)
+    found = model.offsets(model.task.semantics, model.prototypes, Streams(5))
     latent = Streams(5).normal("centre", N_SEEN + N_UNSEEN, model.config.latent_dim)
     both = [model.generator(sign * latent, model.task.semantics) for sign in (1, -1)]
-    torch.testing.assert_close(found, (both[0] + both[1]) / 2)
+    regressed = model.prototypes(model.task.semantics) if sr_weight == 0 else 0.0
+    torch.testing.assert_close(found, (both[0] + both[1]) / 2 - regressed)
+
+
+def test_without_regularization_the_generator_makes_all_of_a_sample():
+    model = make_model("whitened", sr_weight=0.0)
+    with torch.no_grad():
+        for parameter in model.generator.parameters():
+            parameter.zero_()
+    drawn = model.sample(model.task.semantics[-1].expand(4, -1), Streams(0))
+    torch.testing.assert_close(drawn, torch.zeros_like(drawn))
 
 
 def test_several_seeds_have_the_terms_of_each_alone():

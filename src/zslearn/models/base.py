@@ -36,8 +36,13 @@ class ModelConfig:
     mean 0 and deviation 1 (standard); or one of the latter two by whether features are ever negative (auto)."""
     n_components: Annotated[int, Range(1)] = 512
     """Principal components that the whitened space keeps, at most."""
-    shrinkage: Annotated[float, Range(0, 1)] = 0.8
+    shrinkage: Annotated[float, Range(0, 1)] = 0.5
     """Share of a round covariance in the one that whitening divides by."""
+    feature_power: Annotated[float, Range(0, 1, low_open=True)] = 0.5
+    """Power to which non-negative features are raised before they are whitened: 0.5 evens out how far strongly and
+    weakly active features scatter, 1 leaves them. Signed features stay as they are."""
+    equal_lengths: bool = True
+    """Whether rows of the whitened space are brought to one length, so that only their direction counts."""
     semantic_centring: bool = True
     """Whether semantics are centred and rotated to their principal axes; off, they are L2-normalised only."""
     semantic_power: Annotated[float, Range(0, 1)] = 0.5
@@ -102,6 +107,11 @@ class Task:
     def semantic_dim(self) -> int:
         """The size of a condition vector."""
         return self.semantics.shape[1]
+
+    @property
+    def deviation(self) -> Float[Tensor, ""]:
+        """The standard deviation within seen classes, over all dimensions."""
+        return self.seen_variances.mean().sqrt()
 
     @property
     def n_seen(self) -> int:

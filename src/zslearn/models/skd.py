@@ -43,8 +43,8 @@ class SKDConfig(GenerativeConfig, TermsConfig):
     """Settings of SKD."""
 
     anchor: bool = True
-    """Whether the generator adds to a class mean regressed from semantics, instead of making all of a sample; never in
-    the unit space, whose sigmoid leaves nothing to add to."""
+    """Whether semantic regularization takes its hard form, in which the generator adds to a class mean regressed from
+    semantics instead of making all of a sample; never in the unit space, whose sigmoid leaves nothing to add to."""
     anchor_ridge: Annotated[float, Range(0, low_open=True)] = 0.3
     """Ridge of that regression."""
     latent_dim: Annotated[int, Range(1)] = 64
@@ -97,7 +97,7 @@ class SKD(GenerativeModel):
         self.task = task
         self.config = config
         x, a, h, z = task.feature_dim, task.semantic_dim, config.hidden_dim, config.latent_dim
-        self.prototypes = Prototypes(task, config.anchor_ridge) if config.anchor and task.kind != "unit" else None
+        self.prototypes = Prototypes(task, config.anchor_ridge) if task.kind != "unit" else None
         self.encoder = Encoder(x, a, h, z, streams)
         self.generator = Perceptron((z + a, h, x), streams, "generator")
         if config.adversarial_weight > 0:
@@ -116,7 +116,7 @@ class SKD(GenerativeModel):
             "classifier": "softmax",
             "semantic_power": 1.0,
             "n_updates": 800,
-            "kd_verdict_weight": 0.5,
+            "kd_verdict_weight": 1.0,
         }
         return ({}, free) if non_negative and feature_dim <= _LONGEST_FREE else ({},)
 
@@ -169,9 +169,9 @@ class SKD(GenerativeModel):
             terms["adversarial"] = -config.adversarial_weight * verdict.sum(-1).mean(-1)
         self.terms.follow(self.encoder.visual)
         terms |= self.terms.on_real(step, self, lambda: self._finish(decoded))
-        if self.prototypes is not None:
+        if (prototypes := self.prototypes) is not None:
             terms |= self.terms.on_classes(
-                step, self.prototypes, lambda semantics: self.offsets(semantics, step.streams)
+                step, prototypes, lambda semantics: self.offsets(semantics, prototypes, step.streams)
             )
         terms |= self.terms.on_unseen(step, self)
         return terms
@@ -179,8 +179,8 @@ class SKD(GenerativeModel):
     def sample(self, semantics: SemanticBatch, streams: Streams) -> FeatureBatch:
         """Decode latents drawn from N(0, I)."""
         latent = streams.normal("latent", semantics.shape[-2], self.config.latent_dim)
-        anchors = None if self.prototypes is None else self.prototypes(semantics)
-        return self._finish(self._decode(latent, semantics, anchors))
+        anchors = self.anchors
+        return self._finish(self._decode(latent, semantics, None if anchors is None else anchors(semantics)))
 
     def view(self, features: FeatureBatch) -> HiddenBatch:
         """Return ``h(x)``, the encoder's hidden layer on the sample alone."""
@@ -190,16 +190,22 @@ class SKD(GenerativeModel):
         """Score by the student's projection R(x), which distillation has taught."""
         return self.terms.verdict(self.view(features), semantics)
 
-    def offsets(self, semantics: ClassSemantics, streams: Streams) -> ClassFeatures:
-        """Estimate how far the generator moves each class's centre, from one latent and its opposite."""
+    def offsets(self, semantics: ClassSemantics, prototypes: Prototypes, streams: Streams) -> ClassFeatures:
+        """Estimate how far from the regressed mean each class is generated, from one latent and its opposite."""
         semantics = semantics.expand(*streams.leading, *semantics.shape)
         latent = streams.normal("centre", semantics.shape[-2], self.config.latent_dim)
         both = self.generator(torch.cat([latent, -latent], dim=-2), torch.cat([semantics, semantics], dim=-2))
-        return both.unflatten(-2, (2, -1)).mean(dim=-3)
+        centres = both.unflatten(-2, (2, -1)).mean(dim=-3)
+        return centres if self.anchors is not None else centres - prototypes(semantics)
+
+    @property
+    def anchors(self) -> Prototypes | None:
+        """Where the generator starts from, if semantic regularization takes its hard form."""
+        return self.prototypes if self.config.anchor and self.config.sr_weight > 0 else None
 
     def _seen_anchors(self, labels: LabelBatch) -> FeatureBatch | None:
         """The real means of seen classes, which need no regression."""
-        if self.prototypes is None:
+        if self.anchors is None:
             return None
         return self.task.seen_means[self.task.seen_ranks(labels)]
 

@@ -13,7 +13,7 @@ from zslearn.configuration import Range
 from zslearn.losses.preservation import cosine_scores
 from zslearn.models.base import Task
 from zslearn.models.embedding import EmbeddingConfig, EmbeddingModel
-from zslearn.models.terms import TEACHER_TEMPERATURE, drop, teacher_terms
+from zslearn.models.terms import TEACHER_TEMPERATURE, noisy, teacher_terms
 from zslearn.nets import Projector
 from zslearn.tensors import ClassSemantics, FeatureBatch, ScoreBatch
 from zslearn.training.plan import Step, Terms
@@ -33,8 +33,8 @@ class TeacherConfig(EmbeddingConfig):
     """Whether the semantics of unseen classes take part in the centring."""
     hidden_dim: Annotated[int, Range(1)] = 512
     """Width of the hidden layer."""
-    dropout: Annotated[float, Range(0, 1, high_open=True)] = 0.2
-    """Share of the inputs that are dropped in training."""
+    noise: Annotated[float, Range(0)] = 1.0
+    """Noise on the samples in training, in units of the deviation within classes."""
 
 
 @final
@@ -55,8 +55,8 @@ class Teacher(EmbeddingModel):
         self.embedding = Projector(task.feature_dim, config.hidden_dim, task.semantic_dim, streams, "teacher")
 
     def loss(self, step: Step) -> Terms:
-        """Cross-entropy of cosines over seen classes, and cosine regression."""
-        return teacher_terms(self.embedding(drop(step, self.config.dropout)), step, self.task)
+        """Cross-entropy of cosines over seen classes, on noisy samples."""
+        return teacher_terms(self.embedding(noisy(step, self.task, self.config.noise)), step, self.task)
 
     def semantic_scores(self, features: FeatureBatch, semantics: ClassSemantics) -> ScoreBatch:
         """Cosines over the temperature that they were trained at."""

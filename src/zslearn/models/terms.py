@@ -41,7 +41,7 @@ class TermsConfig:
     """Weight of semantic regularization as a whole."""
     sr_mean_weight: Annotated[float, Range(0)] = 100.0
     """Within it, weight of the distance of generated class means from those regressed from semantics, in units of the
-    regression's leave-one-class-out error; only for generators anchored to that regression."""
+    regression's leave-one-class-out error; not in the unit space."""
     sr_relation_weight: Annotated[float, Range(0)] = 0.1
     """Within it, weight of the divergence between semantic and visual neighbourhoods."""
     sr_moment_weight: Annotated[float, Range(0)] = 0.1
@@ -56,7 +56,7 @@ class TermsConfig:
     """Weight of semantic preservation as a whole."""
     sp_episode_weight: Annotated[float, Range(0)] = 30.0
     """Within it, weight of episodes in which each seen class is generated as if it were unseen, and real samples must
-    recognise their class among these; only for generators anchored to regressed class means."""
+    recognise their class among these; not in the unit space."""
     sp_episode_variance: Annotated[float, Range(0, low_open=True)] = 20.0
     """Variance per dimension of the Gaussians around the generated classes of an episode."""
     sp_class_weight: Annotated[float, Range(0)] = 0.3
@@ -94,8 +94,9 @@ class TermsConfig:
     """Updates of the teacher before it is frozen."""
     teacher_learning_rate: Annotated[float, Range(0, low_open=True)] = 1e-3
     """Step size of the teacher."""
-    teacher_dropout: Annotated[float, Range(0, 1, high_open=True)] = 0.2
-    """Share of the teacher's inputs that are dropped in training."""
+    teacher_noise: Annotated[float, Range(0)] = 1.0
+    """Noise on real samples that the teacher learns from and the student is taught on, in units of the deviation within
+    classes; it keeps both from learning seen classes by heart."""
     teacher_decay: Annotated[float, Range(0, 1, high_open=True)] = 0.99
     """Decay per step of the moving-average teacher."""
     warm_up: Annotated[float, Range(0, 1)] = 0.25
@@ -187,12 +188,12 @@ class SemanticTerms(nn.Module):
         )
 
     def teacher_loss(self, step: Step) -> Terms:
-        """Cross-entropy over seen classes at the teacher's temperature, and cosine regression."""
-        return teacher_terms(self.teacher(drop(step, self.config.teacher_dropout)), step, self.task)
+        """Cross-entropy of cosines over seen classes, on noisy samples."""
+        return teacher_terms(self.teacher(self._noisy(step)), step, self.task)
 
     def plain_teacher_loss(self, step: Step) -> Terms:
         """Cross-entropy of plain logits over seen classes: a teacher without semantics."""
-        logits = self.plain_teacher(drop(step, self.config.teacher_dropout))
+        logits = self.plain_teacher(self._noisy(step))
         return {"class": preservation.class_cross_entropy(logits, self.task.seen_ranks(step.labels), 1.0)}
 
     def on_real(
@@ -213,7 +214,7 @@ class SemanticTerms(nn.Module):
             taught = self._taught(step.features, step.labels)
             teacher_view = self._teacher_view(step.features)
         if config.kd_encoder_weight > 0:
-            student = self._comparable(self._student_scores(view))
+            student = self._comparable(self._student_scores(host.view(self._noisy(step))))
             terms["kd_encoder"] = config.kd_encoder_weight * distillation.softened_divergence(
                 taught, student, config.kd_softness
             )
@@ -255,7 +256,7 @@ class SemanticTerms(nn.Module):
     def on_classes(
         self, step: Step, prototypes: Prototypes, offsets: Callable[[ClassSemantics], ClassFeatures]
     ) -> dict[str, Tensor]:
-        """Terms on whole classes, for a generator that adds to class means regressed from semantics.
+        """Terms on whole classes, in a space where class means can be regressed from semantics.
 
         Regularization keeps generated unseen classes as close to the regressed means as these deserve. Preservation
         plays episodes: every seen class is generated as if nobody had given an example of it, from the mean that the
@@ -264,7 +265,7 @@ class SemanticTerms(nn.Module):
         Args:
             step: The real batch.
             prototypes: The regression.
-            offsets: How far the generator moves the centre of the class with each condition vector.
+            offsets: How far from the regressed mean the class with each condition vector is generated.
         """
         config, task, terms = self.config, self.task, {}
         if config.sr_weight * config.sr_mean_weight > 0 and task.n_unseen > 0:
@@ -381,6 +382,9 @@ class SemanticTerms(nn.Module):
     def _student_scores(self, view: HiddenBatch) -> ScoreBatch:
         return self._scores(self.head(view))
 
+    def _noisy(self, step: Step) -> FeatureBatch:
+        return noisy(step, self.task, self.config.teacher_noise)
+
     def _comparable(self, student_scores: ScoreBatch) -> Float[Tensor, "*seeds batch n_compared"]:
         """The student's logits over the classes that the teacher answers for."""
         plain = self.config.kd_teacher == "plain"
@@ -388,22 +392,18 @@ class SemanticTerms(nn.Module):
 
 
 def teacher_terms(projected: SemanticBatch, step: Step, task: Task) -> Terms:
-    """What a teacher learns by: cross-entropy over seen classes at its temperature, and cosine regression.
+    """What a teacher learns from: cross-entropy of cosines with seen classes at the teacher's temperature.
 
     Args:
-        projected: The teacher's projection of the batch.
+        projected: The batch in semantic space.
         step: The batch.
         task: The classes.
     """
     scores = preservation.cosine_scores(projected, task.semantics[task.seen_ids])
-    return {
-        "class": preservation.class_cross_entropy(scores, task.seen_ranks(step.labels), TEACHER_TEMPERATURE),
-        "regression": preservation.semantic_regression(projected, step.semantics),
-    }
+    return {"class": preservation.class_cross_entropy(scores, task.seen_ranks(step.labels), TEACHER_TEMPERATURE)}
 
 
-def drop(step: Step, share: float) -> FeatureBatch:
-    """Drop a share of a teacher's inputs at random, and scale the others up for it."""
-    keep = 1.0 - share
-    drawn = step.streams.uniform("teacher dropout", *step.features.shape[len(step.streams.leading) :])
-    return step.features * (drawn < keep) / keep
+def noisy(step: Step, task: Task, level: float) -> FeatureBatch:
+    """Add noise to the real samples of a step, in units of the deviation within classes."""
+    drawn = step.streams.normal("teacher noise", *step.features.shape[len(step.streams.leading) :])
+    return step.features + level * task.deviation * drawn

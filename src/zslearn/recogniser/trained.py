@@ -176,6 +176,8 @@ class TrainedRecogniser(Recogniser):
                 for name in _FEATURE_SPACE_ARRAYS
                 if (array := getattr(self.feature_space, name)) is not None
             },
+            "feature_space.power": torch.tensor(self.feature_space.power, dtype=torch.float64),
+            "feature_space.length": torch.tensor(self.feature_space.length, dtype=torch.float64),
             "semantic_space.centre": torch.from_numpy(self.semantic_space.centre),
             "semantic_space.projection": torch.from_numpy(self.semantic_space.projection),
             "conditions": self.conditions,
@@ -220,6 +222,8 @@ class TrainedRecogniser(Recogniser):
                         for name in _FEATURE_SPACE_ARRAYS
                         if f"feature_space.{name}" in arrays
                     },
+                    power=float(arrays["feature_space.power"]),
+                    length=float(arrays["feature_space.length"]),
                 ),
                 semantic_space=SemanticSpace(
                     centre=arrays["semantic_space.centre"].numpy(),
@@ -337,6 +341,8 @@ def train_recogniser(
         config.feature_space,
         n_components=config.n_components,
         shrinkage=config.shrinkage,
+        power=config.feature_power,
+        equal_lengths=config.equal_lengths,
     )
     known_ids = np.arange(len(view.semantics)) if config.unseen_semantics else view.seen_ids
     semantic_space = SemanticSpace.fit(
