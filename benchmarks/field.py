@@ -10,7 +10,7 @@ semantics beside a copy of the split file, so the figures mean nothing and the r
 from __future__ import annotations
 
 import argparse
-import resource
+import json
 import shutil
 import tempfile
 import time
@@ -50,9 +50,11 @@ def main() -> None:
         folder = run(arguments.data, data, arguments.out or Path(name) / "runs", arguments.models)
         ended = time.perf_counter()
         size = (folder / "report.html").stat().st_size
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        records = [json.loads(path.read_text()) for path in (folder / "records").iterdir()]
+    # Runs have a process of their own, which tells its peak on its record.
+    peak = max(record["peak_memory_bytes"] for record in records)
     print(f"features made in {prepared - start:.0f} s; {' '.join(arguments.models)} run and reported in ", end="")
-    print(f"{ended - prepared:.0f} s; peak memory {max(peaks) / 2**20:.1f} GiB; report {size / 1e6:.1f} MB")
+    print(f"{ended - prepared:.0f} s; peak memory of a run {peak / 2**30:.1f} GiB; report {size / 1e6:.1f} MB")
 
 
 def prepare(splits: Path, data: str, target: Path, feature_dim: int) -> Path:

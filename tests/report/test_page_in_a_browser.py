@@ -144,6 +144,29 @@ def test_another_figure_and_another_method_can_be_chosen(opened, report):
     assert seen.complaints == []
 
 
+def test_a_sweep_follows_setting_and_data_and_survives_without_rows(opened, study_of, tmp_path):
+    from zslearn.report.page import write_report
+
+    arms = {"as set": {"as_set": {"sp_weight": 1.0, "sr_weight": 0.5}}}
+    arms |= {f"sp {value}": {"field": "sp_weight", "value": value} for value in (0.0, 0.1, 10.0)}
+    arms |= {f"sr {value}": {"field": "sr_weight", "value": value} for value in (0.0, 5.0)}
+    runs = [{"arm": arm, "marks": marks, "h": 0.4 + 0.05 * n} for n, (arm, marks) in enumerate(arms.items())]
+    write_report(study_of(*runs, kind="sweep"), tmp_path / "sweep.html")
+    seen = opened(tmp_path / "sweep.html")
+    points = seen.page.locator("#figure-sweep svg.marks .mark-symbol.role-mark path")
+    assert points.count() == 4
+    seen.page.select_option("#panel-sweep select[data-signal=field]", "sr_weight")
+    seen.page.wait_for_timeout(300)
+    assert points.count() == 3
+    seen.page.uncheck("input[name=group]")
+    seen.page.wait_for_timeout(300)
+    assert seen.page.locator("#figure-sweep:visible").count() == 0
+    seen.page.click("#filter-reset")
+    seen.page.wait_for_timeout(300)
+    assert points.count() == 3
+    assert seen.complaints == []
+
+
 def test_names_of_classes_and_methods_cannot_run(opened, study_of, tmp_path):
     from zslearn.report.page import write_report
 

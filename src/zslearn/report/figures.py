@@ -52,7 +52,7 @@ def specifications(digest: Digest) -> dict[str, Spec]:
     ]
     figures = {"methods": _methods(digest, shown), "curves": _curves(digest, shown)}
     if digest.study.kind == "sweep":
-        figures["sweep"] = _sweep(shown)
+        figures["sweep"] = _sweep(shown, sweep_fields(digest))
     return {**figures, **_closer()}
 
 
@@ -117,7 +117,7 @@ def _by_method(digest: Digest, values: list[Any]) -> Spec:
 
 
 def _percent_axis(title: str, **more: Any) -> Spec:
-    return {"type": "quantitative", "title": title, "axis": {"format": ".0f", "tickCount": 6}, **more}
+    return {"type": "quantitative", "title": title, "axis": {"format": ".4~g", "tickCount": 6}, **more}
 
 
 def _columns_of(width: int) -> Spec:
@@ -181,6 +181,7 @@ def _method_columns(digest: Digest) -> Columns:
         name: [] for name in ("group", "method", "label", "metric", "mean", "sd", "lower", "upper", "n")
     }
     pairs = [(group, row) for group in digest.groups for row in group.ranked + _ceilings(group)]
+    names = [group.data for group in digest.groups]
     for group, row in pairs[:MAX_BARS]:
         for metric in METRICS:
             summary = row.summary(metric)
@@ -191,7 +192,7 @@ def _method_columns(digest: Digest) -> Columns:
                 columns,
                 group=group.name,
                 method=row.method,
-                label=f"{row.method} · {group.name}",
+                label=f"{row.method} · {group.name if names.count(group.data) > 1 else group.data}",
                 metric=metric,
                 n=summary.n,
                 **dict(zip(("mean", "sd", "lower", "upper"), (round(100 * each, 2) for each in figures), strict=True)),
@@ -302,7 +303,12 @@ def middle_run(runs: Sequence[Run]) -> Run:
     return sorted(runs, key=lambda run: run.corrected["h"])[len(runs) // 2]
 
 
-def _sweep(shown: list[Spec]) -> Spec:
+def sweep_fields(digest: Digest) -> list[str]:
+    """Return the settings that a sweep moves, sorted."""
+    return sorted(set(_sweep_columns(digest)["field"]))
+
+
+def _sweep(shown: list[Spec], fields: Sequence[str]) -> Spec:
     """The chosen figure over the values of the chosen setting."""
     x = {"field": "value", "type": "quantitative", "scale": {"type": "symlog", "constant": 0.1}, "title": "value"}
     y = _percent_axis("percent", scale={"zero": False})
@@ -315,7 +321,7 @@ def _sweep(shown: list[Spec]) -> Spec:
     chosen = "indexof(shownGroups, datum.group) >= 0 && datum.metric == metric && datum.field == field"
     return _base(
         320,
-        params=[shown[0], {"name": "metric", "value": "h"}, {"name": "field", "value": ""}],
+        params=[shown[0], {"name": "metric", "value": "h"}, {"name": "field", "value": next(iter(fields), "")}],
         transform=[{"filter": chosen}],
         layer=[
             {

@@ -24,6 +24,7 @@ from zslearn.report.figures import (
     middle_run,
     overview_columns,
     specifications,
+    sweep_fields,
 )
 from zslearn.report.published import CAVEAT, FEATURES, REMARKS, SOURCES
 from zslearn.report.study import METRICS, Run, Study, read_study
@@ -106,7 +107,7 @@ def to_html(digest: Digest) -> str:
         diagnostics=_diagnostics(digest),
         closer=[{"group": each["group"], "method": each["method"]} for each in closer],
         left_out=left_out,
-        sweep_fields=sorted(set(columns.get("sweep", {}).get("field", ()))),
+        sweep_fields=sweep_fields(digest) if digest.study.kind == "sweep" else [],
         published=_published(digest),
         sources=SOURCES,
         remarks=REMARKS,

@@ -29,6 +29,9 @@
     if (views[name]) views[name].finalize();
     const specification = structuredClone(report.figures[name]);
     fitLegends(specification, box.clientWidth - 60);
+    if (name === "methods") {
+      for (const layer of specification.layer) layer.encoding.y.axis.labelLimit = Math.min(320, 0.42 * box.clientWidth);
+    }
     specification.datasets = { rows: rows(columns) };
     try {
       const result = await vegaEmbed(box, specification, options);
@@ -71,7 +74,7 @@
     }
     await compareMethods(groups, methods);
     await signal("curves", { shownMethods: methods });
-    await signal("sweep", { shownGroups: groups });
+    await showSweep();
   };
 
   if (form) {
@@ -88,9 +91,20 @@
     });
   }
 
+  // A logarithmic scale without a single row would draw no figure but infinities.
+  const showSweep = async () => {
+    if (!views.sweep) return;
+    const settings = [...document.querySelectorAll('select[data-figure="sweep"]')].map((select) => [select.dataset.signal, select.value]);
+    const { field, metric } = Object.fromEntries(settings);
+    const groups = checked("group");
+    const any = rows(report.columns.sweep).some((row) => row.field === field && groups.includes(row.group));
+    document.getElementById("figure-sweep").hidden = !any;
+    if (any) await signal("sweep", { shownGroups: groups, field, metric });
+  };
+
   const chosen = (select) => ({ [select.dataset.signal]: "list" in select.dataset ? [select.value] : select.value });
   for (const select of document.querySelectorAll("select[data-figure]")) {
-    select.addEventListener("change", () => signal(select.dataset.figure, chosen(select)));
+    select.addEventListener("change", () => (select.dataset.figure === "sweep" ? showSweep() : signal(select.dataset.figure, chosen(select))));
   }
 
   // A closer look -----------------------------------------------------------
@@ -141,9 +155,9 @@
   if (choice) choice.addEventListener("change", () => lookCloser(Number(choice.value)));
 
   const start = async () => {
-    for (const name of Object.keys(report.columns)) await draw(name, report.columns[name]);
-    for (const select of document.querySelectorAll("select[data-figure]")) {
-      select.selectedIndex = 0;
+    for (const select of document.querySelectorAll("select")) select.selectedIndex = 0;
+    for (const [name, columns] of Object.entries(report.columns)) if (rows(columns).length) await draw(name, columns);
+    for (const select of document.querySelectorAll('select[data-figure]:not([data-figure="sweep"])')) {
       await signal(select.dataset.figure, chosen(select));
     }
     if (form) await applyFilters();
