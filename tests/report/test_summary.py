@@ -121,6 +121,7 @@ def test_published_rows_stand_beside_the_official_split_alone(study_of):
         ({"data_facts": {"source": "stand-in features, seed 0"}}, "Stand-in features, figures mean nothing: toy."),
         ({"setting": {"samples": "transductive"}}, "Transductive (unseen samples were seen, unlabelled)"),
         ({"setting": {"unseen_semantics_in_training": True}}, "Trained with the semantics of unseen classes"),
+        ({"selection": {"rehearsal": None}}, "U, S and H are not corrected for label shift, on toy"),
         ({"test_selected": {"best_h": 0.9}}, "Test-selected figures are the best of several"),
         ({"versions": {"zslearn": "9.9"}, "seed": 1}, "several versions of zslearn: 0.1.0, 9.9."),
         ({"data_facts": {"checksum": "f00"}, "seed": 1}, "the runs saw 2 different versions of the data"),
@@ -130,6 +131,7 @@ def test_published_rows_stand_beside_the_official_split_alone(study_of):
 )
 def test_what_a_reader_must_know_is_a_warning(study_of, change, warning):
     quiet = {"setting": {"samples": "inductive", "unseen_semantics_in_training": False}}
+    quiet["selection"] = {"rehearsal": {"offset": 0.1}}
     assert summed_up(read_study(study_of({**quiet}))).warnings == ()
     told = digest_of(study_of, {**quiet}, {"seed": 0, "model": "cada-vae", **quiet, **change}).warnings
     assert any(warning in each for each in told), told

@@ -74,7 +74,7 @@ def to_markdown(digest: Digest) -> str:
     for group in digest.groups:
         lines += [f"## {markdown_text(group.name)}", "", markdown_text(group.verdict), ""]
         lines += [f"| method | runs | {' | '.join(HEADINGS.values())} |", "| --- | ---: |" + " ---: |" * len(METRICS)]
-        for row in _ordered(group):
+        for row in group.ordered:
             cells = [_cell(group, row, metric, "**{}**", " ± ") for metric in METRICS]
             lines.append(f"| {markdown_text(_name(row))} | {len(row.corrected)} | {' | '.join(cells)} |")
         lines += ["", _legend(group), ""]
@@ -99,7 +99,7 @@ def to_latex(digest: Digest) -> str:
         rows = [
             f"{latex_text(_name(row))} & "
             + " & ".join(_cell(group, row, metric, r"\textbf{{{}}}", r" $\pm$ ") for metric in METRICS)
-            for row in _ordered(group)
+            for row in group.ordered
         ]
         header = " & ".join(["Method", *HEADINGS.values()])
         caption = f"{latex_text(group.name)}. {latex_text(_legend(group))}"
@@ -164,10 +164,6 @@ def _published_markdown(group: Group) -> Iterator[str]:
 
 def _cited(group: Group, source: str) -> bool:
     return any(result.source == source for result, _ in group.published)
-
-
-def _ordered(group: Group) -> list[Row]:
-    return [*group.ranked, *(row for row in group.rows if row.uses_test_data)]
 
 
 def _name(row: Row) -> str:

@@ -180,7 +180,7 @@ def _method_columns(digest: Digest) -> Columns:
     columns: Columns = {
         name: [] for name in ("group", "method", "label", "metric", "mean", "sd", "lower", "upper", "n")
     }
-    pairs = [(group, row) for group in digest.groups for row in group.ranked + _ceilings(group)]
+    pairs = [(group, row) for group in digest.groups for row in group.ordered]
     names = [group.data for group in digest.groups]
     for group, row in pairs[:MAX_BARS]:
         for metric in METRICS:
@@ -198,10 +198,6 @@ def _method_columns(digest: Digest) -> Columns:
                 **dict(zip(("mean", "sd", "lower", "upper"), (round(100 * each, 2) for each in figures), strict=True)),
             )
     return columns
-
-
-def _ceilings(group: Group) -> list[Row]:
-    return [row for row in group.rows if row.uses_test_data]
 
 
 def _curves(digest: Digest, shown: list[Spec]) -> Spec:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
@@ -17,7 +17,6 @@ from zslearn.files import write_bytes
 from zslearn.report.documents import UNMEASURED, to_csv, to_latex, to_markdown
 from zslearn.report.figures import (
     DAMAGED,
-    PALETTE,
     closer_columns,
     compact,
     metric_choices,
@@ -114,7 +113,6 @@ def to_html(digest: Digest) -> str:
         caveat=CAVEAT,
         settings=_settings(digest),
         environments=_environments(digest.study),
-        palette=PALETTE,
         version=__version__,
         style=_part("page.css"),
         script=_part("page.js"),
@@ -243,23 +241,11 @@ def _mean(values: Iterable[Any]) -> float | None:
 
 def _closer(digest: Digest) -> tuple[list[dict[str, Any]], list[str]]:
     """The close views, as many as fit: the best method of each group first, then the next ones."""
-    candidates = sorted(
-        (
-            (rank, group, row)
-            for group in digest.groups
-            for rank, row in enumerate(each for each in [*group.ranked, *group.rows] if each.runs)
-            if row not in group.ranked or rank < len(group.rows)
-        ),
-        key=lambda candidate: candidate[0],
-    )
-    seen: set[tuple[str, str]] = set()
+    shown = [[(group, row) for row in group.ordered if row.runs] for group in digest.groups]
     views: list[dict[str, Any]] = []
     left_out: list[str] = []
     budget = MAX_CLOSER_BYTES
-    for _, group, row in candidates:
-        if (group.name, row.method) in seen:
-            continue
-        seen.add((group.name, row.method))
+    for group, row in (pair for rank in itertools.zip_longest(*shown) for pair in rank if pair is not None):
         view = _view(group, row) if budget > 0 else None
         size = len(script_json(view)) if view is not None else 0
         if view is None or size > budget:
@@ -358,13 +344,3 @@ def _environments(study: Study) -> list[dict[str, str]]:
         machine = ", ".join(f"{name} {value}" for name, value in run.part("hardware").items())
         counted[versions, machine] += 1
     return [{"versions": v, "machine": m, "runs": str(n)} for (v, m), n in counted.most_common()]
-
-
-def command_again(run: Run) -> str:
-    """Return a command that does a run again, from what its record holds."""
-    told = run.record.get("command")
-    if isinstance(told, str) and told:
-        return told
-    asked = run.part("data", "asked_for")
-    words = ["zslearn", "run", "--data", str(asked.get("data") or run.data), "--split", run.split]
-    return shlex.join([*words, "--model", run.model, "--seed", str(run.seed)])

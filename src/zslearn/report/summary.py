@@ -79,6 +79,11 @@ class Group:
         results = [row for row in self.rows if not row.uses_test_data]
         return _by_mean(results, "h")
 
+    @property
+    def ordered(self) -> list[Row]:
+        """The rows in the order of tables: results as ranked, then what uses test data."""
+        return [*self.ranked, *(row for row in self.rows if row.uses_test_data)]
+
     @cached_property
     def leaders(self) -> Mapping[str, str]:
         """For each figure, the method that is better than every other one in a paired test, where there is one."""
@@ -283,6 +288,12 @@ def _warnings(study: Study) -> Iterator[str]:
         yield f"Transductive (unseen samples were seen, unlabelled), so not comparable: {_listed(transductive)}."
     if any(run.part("test_selected") for run in runs):
         yield "Test-selected figures are the best of several measurements on the test view, as in published code."
+    plain = {run.data for run in runs if not run.part("selection", "rehearsal")}
+    if plain:
+        yield (
+            f"Nothing was rehearsed, so U, S and H are not corrected for label shift, on {_listed(plain)}: "
+            "T1 and AUSUC, which do not depend on it, are what can be compared."
+        )
     informed = {run.model for run in runs if run.part("setting").get("unseen_semantics_in_training") is True}
     if informed:
         yield (
