@@ -23,10 +23,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, default: str | None) -> 
     parser.add_argument(
         "--data", default=default, metavar="NAME|FOLDER", help=f"glyphs, a known name, or a folder (default: {shown})"
     )
-    parser.add_argument("--features", metavar="FILE", help="the feature file, where the folder holds several")
-    parser.add_argument(
-        "--semantics", metavar="FILE", help="vectors of the classes, or the split file (default: that of the folder)"
-    )
+    _add_file_arguments(parser)
     parser.add_argument(
         "--split",
         default=None if default is None else "official",
@@ -48,6 +45,18 @@ def add_run_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_set_argument(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add ``--set``, whose words end in ``assignments``.
+
+    Args:
+        parser: Where to add it.
+        text: What help says of it.
+    """
+    parser.add_argument(
+        "--set", dest="assignments", nargs="+", action="extend", default=[], metavar="FIELD=VALUE", help=text
+    )
+
+
 def add_arms_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     """Add the arguments that say what an ablation or a sweep runs on.
 
@@ -59,21 +68,12 @@ def add_arms_arguments(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--data", default="glyphs", metavar="NAME|FOLDER", help="glyphs, a known name, or a folder (default: glyphs)"
     )
-    parser.add_argument("--features", metavar="FILE", help="the feature file, where the folder holds several")
-    parser.add_argument("--semantics", metavar="FILE", help="the split file (default: att_splits.mat)")
+    _add_file_arguments(parser)
     parser.add_argument(
         "--splits", nargs="+", default=["0", "1", "2"], metavar="official|N", help="class splits (default: 0 1 2)"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="default: 0 1 2")
-    parser.add_argument(
-        "--set",
-        dest="assignments",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="settings of the model in every arm",
-    )
+    add_set_argument(parser, "settings of the model in every arm")
     parser.add_argument(
         "--rehearse", action="store_true", help="rehearse in every run, for U, S and H; costs three times the time"
     )
@@ -121,3 +121,10 @@ def trackers_of(arguments: argparse.Namespace) -> AbstractContextManager[Tracker
 def split_names(text: str) -> list[str]:
     """Split names at commas; a name with a comma in it stands in double quotes, as in ``'cat,"dog, small"'``."""
     return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+
+
+def _add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--features", metavar="FILE", help="the feature file, where the folder holds several")
+    parser.add_argument(
+        "--semantics", metavar="FILE", help="vectors of the classes, or the split file (default: that of the folder)"
+    )

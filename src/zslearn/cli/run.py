@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zslearn.cli.arguments import add_data_arguments, add_json_argument, add_log_argument, trackers_of
+from zslearn.cli.arguments import add_data_arguments, add_json_argument, add_log_argument, add_set_argument, trackers_of
 
 if TYPE_CHECKING:
     from zslearn.data.dataset import ZSLDataset
@@ -33,15 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="decides every random number (default: 0)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/DATA-MODEL-sSEED)")
     parser.add_argument("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
-    parser.add_argument(
-        "--set",
-        dest="assignments",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="settings of the model; see zslearn show models NAME",
-    )
+    add_set_argument(parser, "settings of the model; see zslearn show models NAME")
     parser.add_argument(
         "--settings",
         choices=("published",),
