@@ -1,0 +1,293 @@
+"""Finished runs as model repositories: written to a folder or a hub with a model card, and read back with checks.
+
+A repository is what the Hugging Face hub expects: ``README.md`` with metadata in front (the model card), and the
+model's files beside it. A hub is asked only where its name is given as ``hub:OWNER/NAME``.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from zslearn.data.limits import read_json
+from zslearn.errors import ConfigError, DataError, RunFolderError, ZslearnError, require_extra
+from zslearn.estimator import GenerativeZSL
+from zslearn.files import write_bytes, write_json
+from zslearn.model_files import FACTS_FILE, TENSORS_FILE, read_model
+from zslearn.runs import RECORD_FILE, read_record
+
+EXTRA: Final[str] = "hub"
+HUB: Final[str] = "hub:"
+"""What a destination or a source on a hub begins with."""
+CARD_FILE: Final[str] = "README.md"
+
+_PICTURES = ("drawn.png", "map.png", "seen-unseen.png", "training.png")
+_FILES = (FACTS_FILE, TENSORS_FILE, RECORD_FILE, CARD_FILE, *_PICTURES)
+_METRICS = {"t1": "T1", "u": "U", "s": "S", "h": "H", "ausuc": "AUSUC"}
+
+
+def push(run_folder: Path, destination: str, *, license: str | None = None) -> str:
+    """Write a finished run as a model repository.
+
+    Only the model, its record, its pictures and the card go out; of paths on this machine, the last part alone.
+
+    Args:
+        run_folder: The folder of a finished run.
+        destination: A folder, new, empty or a model repository already, whose files are then replaced; or
+            ``hub:OWNER/NAME``, for which one must be logged in.
+        license: The licence to name on the card, such as ``mit``.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        RunFolderError: If the run is not finished, or the destination is in the way.
+        MissingExtraError: If a hub is asked for without the extra ``hub``.
+        DataError: If the hub refuses.
+    """
+    record = read_record(run_folder)
+    read_model(run_folder)
+    if not destination.startswith(HUB):
+        folder = Path(destination)
+        _check_free(folder)
+        _write_repository(run_folder, record, folder, license)
+        return str(folder)
+    name = _hub_name(destination)
+    hub = require_extra("huggingface_hub", EXTRA)
+    with tempfile.TemporaryDirectory() as staging:
+        _write_repository(run_folder, record, Path(staging), license)
+        try:
+            url = hub.create_repo(name, exist_ok=True)
+            hub.upload_folder(repo_id=name, folder_path=staging, commit_message="Model written by zslearn push")
+        # The hub's client and what it stands on have errors of many types.
+        except Exception as error:
+            raise _hub_error(name, error) from error
+    return str(url)
+
+
+def pull(source: str, folder: Path) -> GenerativeZSL:
+    """Fetch a model repository, and check the model in it before it gets its place.
+
+    Nothing in the files is executed, and files that are no part of a model are left where they are.
+
+    Args:
+        source: A folder, or ``hub:OWNER/NAME``.
+        folder: Where the model goes: a new or empty folder.
+
+    Returns:
+        The model.
+
+    Raises:
+        RunFolderError: If the folder is in the way, or the source holds no model, or a damaged or foreign one.
+        MissingExtraError: If a hub is asked for without the extra ``hub``.
+        DataError: If the hub has no such repository, or the model's parts do not belong together.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunFolderError(
+            f"{folder} is in the way", expected="a new or empty folder", remedy="Name another folder with -o."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name[:64]}-") as staging:
+        fetched = _fetched(source, Path(staging))
+        copies = Path(staging) / "model"
+        _copy(fetched, copies, _FILES)
+        estimator = GenerativeZSL.load(copies, device="cpu")
+        if folder.exists():
+            folder.rmdir()
+        copies.replace(folder)
+    return estimator
+
+
+def model_card(record: Mapping[str, Any], facts: Mapping[str, Any], *, license: str | None = None) -> str:
+    """Write the model card of a run from its record alone.
+
+    Args:
+        record: The record of a finished run.
+        facts: The facts of its model.
+        license: The licence to name.
+    """
+    data, setting = record["data"], record["setting"]
+    corrected = record.get("metrics_corrected")
+    split = "the official split" if data["split"] == "official" else f"class split {data['split']}"
+    lines = [
+        "---",
+        yaml.safe_dump(_metadata(record, license), sort_keys=False, allow_unicode=True).strip(),
+        "---",
+        "",
+        f"# {record['model']} on {data['name']}",
+        "",
+        f"A zero-shot classifier over {len(facts['classes'])} classes, of which training saw samples of "
+        f"{len(facts['seen'])}. Written by zslearn {record['versions']['zslearn']} from the record of the run.",
+        "",
+        "## Use",
+        "",
+        "```sh",
+        "zslearn pull THIS-REPOSITORY -o model",
+        "zslearn predict model rows.npy",
+        "```",
+        "",
+        f"A row has {facts['feature_dim']} features, made as in training"
+        + (f" by the backbone `{_last_part(data['backbone']['name'])}`." if data.get("backbone") else "."),
+        "",
+        "## Results",
+        "",
+        f"On {split} of {data['name']}, in percent (AUSUC as a fraction); choices were made on "
+        f"{record['selection']['chosen_on']}.",
+        "",
+        f"| | {' | '.join(_METRICS.values())} |",
+        f"| --- |{' --- |' * len(_METRICS)}",
+        f"| as trained | {_cells(record['metrics'])} |",
+    ]
+    if corrected:
+        lines.append(f"| corrected for label shift | {_cells(corrected)} |")
+    for name, metrics in record.get("references", {}).items():
+        shown = metrics.get("corrected") or metrics
+        lines.append(f"| reference {name}{', corrected' if metrics.get('corrected') else ''} | {_cells(shown)} |")
+    known = "were known" if setting["unseen_semantics_in_training"] else "were not known"
+    lines += [
+        "",
+        "## Setting",
+        "",
+        f"- samples: {setting['samples']}; semantics of unseen classes {known} in training",
+        f"- data: {data['name']}, {split}, checksum `{data['checksum'][:16]}`; source: {data['source']}",
+        f"- unseen classes: {', '.join(map(str, record['unseen_classes']))}",
+        f"- seed {record['seed']}; {_versions(record['versions'])}",
+        "",
+        "## Warnings",
+        "",
+        *(f"- {warning}" for warning in data["warnings"]),
+        "- Classes without samples are recognised by what was said of them; expect more errors there than T1 suggests "
+        "on data that differ from the training's.",
+    ]
+    if added := facts["added"]:
+        lines.append(f"- Added after the run and never measured: {', '.join(map(str, added))}.")
+    return "\n".join([*lines, "", "## Command", "", "```sh", _without_paths(record["command"]), "```", ""])
+
+
+def _metadata(record: Mapping[str, Any], license: str | None) -> dict[str, Any]:
+    metrics = record.get("metrics_corrected") or record["metrics"]
+    data = record["data"]
+    measured = [
+        {"type": name, "name": title, "value": round(metrics[name], 4)}
+        for name, title in _METRICS.items()
+        if metrics.get(name) is not None
+    ]
+    result = {
+        "task": {"type": "zero-shot-classification", "name": "generalised zero-shot learning"},
+        "dataset": {"type": data["name"], "name": f"{data['name']}, split {data['split']}"},
+        "metrics": measured,
+    }
+    return {
+        "library_name": "zslearn",
+        **({"license": license} if license else {}),
+        "tags": ["zero-shot-learning", "generalized-zero-shot-learning", record["model"]],
+        "model-index": [{"name": f"{record['model']} on {data['name']}", "results": [result]}],
+    }
+
+
+def _cells(metrics: Mapping[str, Any]) -> str:
+    shown = []
+    for name in _METRICS:
+        value = metrics.get(name)
+        shown.append("" if value is None else f"{value:.3f}" if name == "ausuc" else f"{100 * value:.1f}")
+    return " | ".join(shown)
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse a folder that holds something else than a model repository."""
+    if not folder.exists():
+        return
+    if not folder.is_dir() or (
+        any(folder.iterdir()) and not any((folder / name).exists() for name in (FACTS_FILE, ".git"))
+    ):
+        raise RunFolderError(
+            f"{folder} is in the way",
+            expected="a new or empty folder, or a model repository",
+            remedy="Name another folder.",
+        )
+
+
+def _write_repository(run_folder: Path, record: Mapping[str, Any], folder: Path, license: str | None) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _copy(run_folder, folder, (TENSORS_FILE, *_PICTURES))
+        facts = _shared(read_json(run_folder / FACTS_FILE))
+        write_json(folder / FACTS_FILE, facts)
+        write_json(folder / RECORD_FILE, {**_shared(record), "command": _without_paths(record["command"])})
+        write_bytes(folder / CARD_FILE, model_card(record, facts, license=license).encode())
+    except OSError as error:
+        if isinstance(error, ZslearnError):
+            raise
+        raise RunFolderError(
+            f"the repository {folder} cannot be written",
+            received=str(error),
+            remedy="Name a folder that you may write to.",
+        ) from error
+
+
+def _copy(source: Path, folder: Path, names: Iterable[str]) -> None:
+    """Copy those of the files that are there; links are not followed."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        path = source / name
+        if path.is_file() and not path.is_symlink():
+            shutil.copyfile(path, folder / name)
+
+
+def _fetched(source: str, staging: Path) -> Path:
+    if not source.startswith(HUB):
+        return Path(source)
+    name = _hub_name(source)
+    hub = require_extra("huggingface_hub", EXTRA)
+    fetched = staging / "fetched"
+    try:
+        hub.snapshot_download(name, allow_patterns=list(_FILES), local_dir=fetched)
+    # As above: errors of many types.
+    except Exception as error:
+        raise _hub_error(name, error) from error
+    return fetched
+
+
+def _hub_name(text: str) -> str:
+    name = text.removeprefix(HUB)
+    if name.count("/") != 1 or not all(name.split("/")):
+        raise ConfigError(f"{text!r} names no repository", expected="hub:OWNER/NAME", remedy="Give both parts.")
+    return name
+
+
+def _hub_error(name: str, error: Exception) -> DataError:
+    return DataError(
+        f"the hub does not serve {name}",
+        received=f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
+        remedy="Check the name and the connection, and log in with: hf auth login",
+    )
+
+
+def _shared(value: Any) -> Any:
+    """Return JSON without this machine's folders: of an absolute path, the last part."""
+    match value:
+        case dict():
+            return {name: _shared(part) for name, part in value.items()}
+        case list():
+            return [_shared(part) for part in value]
+        case str():
+            return _last_part(value)
+    return value
+
+
+def _last_part(text: str) -> str:
+    return Path(text).name if Path(text).is_absolute() else text
+
+
+def _without_paths(command: str) -> str:
+    return shlex.join(map(_last_part, shlex.split(command)))

@@ -1,0 +1,96 @@
+"""Model repositories: what is pushed can be pulled, says what it is, and is checked first."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+
+from toy import write_toy_folder
+from zslearn import GenerativeZSL
+from zslearn.cli import main
+
+TINY = ["--set", "n_updates=4", "teacher_updates=4", "hidden_dim=8", "latent_dim=3"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sharing")
+    data = write_toy_folder(folder / "flowers of mine", n_train=6, n_test=3)
+    assert main(["run", "--data", str(data), "--out", str(folder / "run"), *TINY]) == 0
+    return folder / "run"
+
+
+def test_a_pulled_model_gives_the_same_bits(made, tmp_path, capsys):
+    assert main(["push", str(made), str(tmp_path / "repository")]) == 0
+    assert main(["pull", str(tmp_path / "repository"), "-o", str(tmp_path / "pulled")]) == 0
+    assert "16 seen and 4 unseen classes, checked" in capsys.readouterr().out
+    rows = np.random.default_rng(0).normal(size=(5, 20)).astype(np.float32)
+    first, second = (GenerativeZSL.load(folder).decision_scores(rows) for folder in (made, tmp_path / "pulled"))
+    np.testing.assert_array_equal(first, second)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_card_is_the_record(made, tmp_path):
+    assert main(["push", str(made), str(tmp_path / "repository"), "--license", "mit"]) == 0
+    card = (tmp_path / "repository" / "README.md").read_text()
+    record = json.loads((made / "record.json").read_text())
+    _, front, body = card.split("---\n", 2)
+    metadata = yaml.safe_load(front)
+    assert (metadata["license"], metadata["library_name"]) == ("mit", "zslearn")
+    (result,) = metadata["model-index"][0]["results"]
+    shown = {metric["type"]: metric["value"] for metric in result["metrics"]}
+    assert shown["h"] == pytest.approx(record["metrics_corrected"]["h"], abs=1e-4)
+    assert f"| {100 * record['metrics']['t1']:.1f} |" in body
+    assert "samples: inductive" in body
+    assert "zslearn run --data 'flowers of mine'" in body
+
+
+def test_no_folder_of_this_machine_goes_out(made, tmp_path):
+    assert main(["push", str(made), str(tmp_path / "repository")]) == 0
+    assert str(made.parent) in (made / "record.json").read_text()
+    for path in (tmp_path / "repository").iterdir():
+        assert str(made.parent).encode() not in path.read_bytes(), path.name
+
+
+def test_a_repository_is_replaced_and_anything_else_is_in_the_way(made, tmp_path, capsys):
+    for _ in range(2):
+        assert main(["push", str(made), str(tmp_path / "repository")]) == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "letters.txt").write_text("mine")
+    assert main(["push", str(made), str(other)]) == 2
+    assert main(["pull", str(tmp_path / "repository"), "-o", str(other)]) == 2
+    assert capsys.readouterr().err.count("is in the way") == 2
+    assert [path.name for path in other.iterdir()] == ["letters.txt"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "no tensors", "nothing"])
+def test_a_damaged_repository_leaves_no_folder(made, tmp_path, capsys, damage):
+    repository = tmp_path / "repository"
+    assert main(["push", str(made), str(repository)]) == 0
+    if damage == "cut":
+        content = (repository / "model.safetensors").read_bytes()
+        (repository / "model.safetensors").write_bytes(content[:-40])
+    elif damage == "no tensors":
+        (repository / "model.safetensors").unlink()
+    else:
+        shutil.rmtree(repository)
+    assert main(["pull", str(repository), "-o", str(tmp_path / "pulled")]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not (tmp_path / "pulled").exists()
+
+
+def test_a_hub_is_asked_only_by_its_full_name(made, capsys):
+    assert main(["push", str(made), "hub:letters"]) == 2
+    assert "expected hub:OWNER/NAME" in capsys.readouterr().err
+
+
+def test_a_run_that_did_not_finish_is_not_pushed(made, tmp_path, capsys):
+    folder = shutil.copytree(made, tmp_path / "run")
+    record = json.loads((folder / "record.json").read_text())
+    (folder / "record.json").write_text(json.dumps({**record, "status": "interrupted"}))
+    assert main(["push", str(folder), str(tmp_path / "repository")]) == 2
+    assert "did not finish" in capsys.readouterr().err
+    assert not (tmp_path / "repository").exists()
