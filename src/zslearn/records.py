@@ -74,10 +74,7 @@ def make_record(dataset: ZSLDataset, outcome: Outcome, data: Mapping[str, Any]) 
         },
         "metrics": outcome.measurement.plain.as_dict(),
         "metrics_corrected": outcome.measurement.corrected.as_dict(),
-        "references": {
-            name: {**measured.plain.as_dict(), "corrected": measured.corrected.as_dict()}
-            for name, measured in outcome.reference_measurements.items()
-        },
+        "references": {name: measured.figures() for name, measured in outcome.reference_measurements.items()},
         "per_class": _per_class(dataset, outcome.measurement),
         "unseen_classes": [dataset.class_names[class_id] for class_id in dataset.unseen_ids],
         "curve": _curve(outcome.measurement.curve, CURVE_POINTS),

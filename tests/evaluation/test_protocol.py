@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zslearn.evaluation.events import holds
+from zslearn.evaluation.events import Event, EventLog, contradictions, holds
 from zslearn.evaluation.metrics import evaluate_scores
 from zslearn.evaluation.protocol import measure, run_protocol
 from zslearn.records import make_record, source_facts
@@ -104,6 +104,74 @@ def test_the_record_holds_what_it_promises(toy_dataset, outcome):
     assert events[-2]["choices"]["data"] == toy_dataset.checksum
     assert record["peak_memory_bytes"] > 50e6
     assert {"rehearsal", "training", "synthesis", "classifier", "references", "evaluation"} <= set(record["seconds"])
+
+
+@pytest.fixture
+def record(toy_dataset, outcome):
+    """The record as it comes back from its file."""
+    searched = replace(outcome, events=_with_a_search(outcome.events))
+    record = make_record(toy_dataset, searched, source_facts(toy_dataset, "toy"))
+    record["selection"]["search"] = {"settings": {"n_updates": 15}}
+    return json.loads(json.dumps(record))
+
+
+def _with_a_search(events):
+    log = EventLog()
+    log.add("searched", settings={"n_updates": 15})
+    for event in events:
+        log.add(event.name, **event.choices)
+    return log.events
+
+
+def test_an_untouched_record_agrees_with_its_events(record):
+    assert contradictions(record) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "contradiction"),
+    [
+        (("config", "learning_rate"), 1.0, "it differs from what was settled as 'trained'"),
+        (("seed",), 7, "it differs from what was settled as 'trained'"),
+        (("data", "checksum"), "0" * 64, "it differs from what was settled as 'test view opened: data'"),
+        (("metrics", "t1"), 0.99, "it differs from what was settled as 'measured'"),
+        (("metrics_corrected", "h"), 0.99, "it differs from what was settled as 'measured'"),
+        (("references", "eszsl", "h"), 0.01, "it differs from what was settled as 'measured: references'"),
+        (("selection", "rehearsal", "offset"), 0.5, "it differs from what was settled as 'rehearsed: offset'"),
+        (("selection", "rehearsal", "ausuc"), [0.9], "it differs from what was settled as 'rehearsed: ausuc'"),
+        (("selection", "alternatives", 0), {"x": 1}, "it differs from what was settled as 'rehearsed: settings'"),
+        (("selection", "search", "settings", "n_updates"), 9, "it differs from what was settled as 'searched'"),
+        (("selection", "references", "eszsl"), {}, "it differs from what was settled as 'references chosen'"),
+        (("selection", "events", 1, "choices", "offset"), 0.5, "its events were changed, moved or taken out"),
+        (("selection", "events"), None, "its events cannot be read"),
+        (("selection",), {}, "its events cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_record_that_was_changed_is_noticed(record, path, value, contradiction):
+    part = record
+    for name in path[:-1]:
+        part = part[name]
+    assert part[path[-1]] != value
+    part[path[-1]] = value
+    assert contradictions(record)[0].startswith(contradiction)
+
+
+def test_a_choice_after_the_test_view_is_noticed_even_in_a_whole_chain(record):
+    events = [Event(each["event"], each["choices"], "") for each in record["selection"]["events"]]
+    names = [event.name for event in events]
+    assert names == ["searched", "rehearsed", "trained", "references chosen", "test view opened", "measured"]
+    for order in ([0, 2, 3, 4, 1, 5], [0, 1, 4, 2, 3, 5], [0, 1, 2, 3, 4, 4, 5]):
+        log = EventLog()
+        for place in order:
+            log.add(events[place].name, **events[place].choices)
+        record["selection"]["events"] = [event.as_dict() for event in log.events]
+        assert holds(record["selection"]["events"])
+        assert contradictions(record) == ["the test view was not opened once, after all choices"]
+
+
+def test_events_that_were_cut_off_are_missed(record):
+    del record["selection"]["events"][-2:]
+    assert holds(record["selection"]["events"])
+    assert "it differs from what was settled as 'test view opened: data'" in contradictions(record)
 
 
 def test_the_record_holds_what_reports_draw(toy_dataset, outcome):

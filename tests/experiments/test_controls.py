@@ -1,13 +1,15 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from zslearn.errors import ConfigError
-from zslearn.evaluation.events import holds
+from zslearn.evaluation.events import contradictions, holds
 from zslearn.evaluation.protocol import run_protocol
 from zslearn.experiments.arms import CONTROLS
 from zslearn.experiments.controls import _halved, run_control, with_permuted_semantics
+from zslearn.records import make_record, source_facts
 
 SETTINGS = {"n_updates": 30, "teacher_updates": 30}
 
@@ -59,6 +61,10 @@ def test_the_ceiling_learns_from_half_of_the_real_samples_and_is_measured_on_the
     events = [event.as_dict() for event in outcome.events]
     assert holds(events)
     assert [event["event"] for event in events][-2:] == ["measured", "control measured"]
+    record = json.loads(json.dumps(make_record(halved, outcome, source_facts(halved, "toy"))))
+    assert contradictions(record) == []
+    record["metrics"]["t1"] = 0.5
+    assert contradictions(record) == ["it differs from what was settled as 'control measured'"]
 
 
 def test_class_means_change_nothing_for_a_classifier_that_reads_means_alone(toy_dataset, protocol):

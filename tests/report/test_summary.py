@@ -132,9 +132,20 @@ def test_published_rows_stand_beside_the_official_split_alone(study_of):
 def test_what_a_reader_must_know_is_a_warning(study_of, change, warning):
     quiet = {"setting": {"samples": "inductive", "unseen_semantics_in_training": False}}
     quiet["selection"] = {"rehearsal": {"offset": 0.1}}
-    assert summed_up(read_study(study_of({**quiet}))).warnings == ()
+    assert [told for told in summed_up(read_study(study_of({**quiet}))).warnings if "contradict" not in told] == []
     told = digest_of(study_of, {**quiet}, {"seed": 0, "model": "cada-vae", **quiet, **change}).warnings
     assert any(warning in each for each in told), told
+
+
+def test_records_that_were_changed_after_the_run_are_named(study_of, real_record):
+    assert not any("contradict" in told for told in digest_of(study_of, {}, {"split": "3"}).warnings)
+    figures = {**real_record["metrics_corrected"], "h": 0.99}
+    runs = [{}, *({"seed": seed, "metrics_corrected": figures} for seed in range(1, 8))]
+    told = [warning for warning in digest_of(study_of, *runs).warnings if "contradict" in warning]
+    assert len(told) == 1
+    assert "toy skd seed 1: it differs from what was settled as 'trained'" in told[0]
+    assert "toy skd seed 0" not in told[0]
+    assert told[0].endswith("; and 2 more.")
 
 
 def test_stand_in_features_are_the_first_warning(study_of):

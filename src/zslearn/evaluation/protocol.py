@@ -12,7 +12,7 @@ import numpy as np
 from zslearn.classifiers.references import ChosenReference, run_references
 from zslearn.data.dataset import TestView, ZSLDataset
 from zslearn.estimator import FitProgress, GenerativeZSL
-from zslearn.evaluation.events import TEST_VIEW_OPENED, Event, EventLog, digest
+from zslearn.evaluation.events import MEASURED, TEST_VIEW_OPENED, Event, EventLog, digest
 from zslearn.evaluation.metrics import (
     METRIC_TITLES,
     Metrics,
@@ -56,6 +56,10 @@ class Measurement:
     per_class: PerClass
     confusion: SeenUnseenConfusion
     confusion_corrected: SeenUnseenConfusion
+
+    def figures(self) -> dict[str, Any]:
+        """Return the plain metrics by name and, as ``corrected``, the corrected ones."""
+        return {**self.plain.as_dict(), "corrected": self.corrected.as_dict()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -192,7 +196,8 @@ def run_protocol(
         for name, reference in chosen_references.items()
     }
     if has_test:
-        happened.add("measured", **measurement.plain.as_dict())
+        others = digest({name: measured.figures() for name, measured in reference_measurements.items()})
+        happened.add(MEASURED, **measurement.figures(), references=others)
     if tracked is not None:
         tracked.finish(measurement.plain.as_dict(), measurement.corrected.as_dict())
     seconds["evaluation"] = time.perf_counter() - opened

@@ -9,7 +9,7 @@ import numpy as np
 
 from zslearn.data.dataset import ZSLDataset
 from zslearn.errors import ConfigError
-from zslearn.evaluation.events import EventLog
+from zslearn.evaluation.events import CONTROL_MEASURED, EventLog
 from zslearn.evaluation.protocol import Outcome, measure
 from zslearn.experiments.arms import CONTROLS
 from zslearn.models.base import GenerativeConfig
@@ -85,7 +85,7 @@ def _refitted(
     test = dataset.test()
     measurement = measure(refitted.scores(test.features), test, outcome.estimator.offset_)
     log = EventLog(outcome.events)
-    log.add("control measured", control=CONTROLS[control], **measurement.plain.as_dict())
+    log.add(CONTROL_MEASURED, control=CONTROLS[control], **measurement.figures())
     return replace(outcome, measurement=measurement, events=log.events)
 
 

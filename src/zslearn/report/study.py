@@ -58,6 +58,11 @@ class Run:
         return f"{self.model}: {self.arm}" if self.arm else self.model
 
     @property
+    def title(self) -> str:
+        """Data, split, model, arm and seed in words."""
+        return _title({name: getattr(self, name) for name in ("data", "split", "model", "arm", "seed")})
+
+    @property
     def unit(self) -> tuple[str, int]:
         """What is measured alike in all methods: split and seed."""
         return self.split, self.seed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Final, Literal
 import numpy as np
 
 from zslearn.data.stand_in import MARK
+from zslearn.evaluation.events import contradictions
 from zslearn.evaluation.statistics import Comparison, Summary, compare, corrected, summarise
 from zslearn.report.published import PublishedResult, published_on, same_method
 from zslearn.report.study import METRICS, Figures, Run, Study, split_words
@@ -20,6 +22,8 @@ HEADINGS: Final[Mapping[str, str]] = {"t1": "T1", "u": "U", "s": "S", "h": "H", 
 
 _N_RESAMPLES = 2_000
 _RESULTS = ("inductive", "transductive")
+_N_NAMED = 5
+"""Runs, at most, that a warning names."""
 Unit = tuple[str, int]
 
 
@@ -280,6 +284,11 @@ def _warnings(study: Study) -> Iterator[str]:
         counted = ((len(study.holes) - n_waiting, "failed"), (n_waiting, "not run yet"))
         told = " and ".join(f"{n} {what}" for n, what in counted if n)
         yield f"Of {len(runs) + len(study.holes)} runs {told}: see Holes."
+    doubted = {run.title: broken for run in runs if (broken := contradictions(run.record))}
+    if doubted:
+        told = "; ".join(f"{title}: {broken[0]}" for title, broken in itertools.islice(doubted.items(), _N_NAMED))
+        more = f"; and {len(doubted) - _N_NAMED} more" if len(doubted) > _N_NAMED else ""
+        yield f"Records that contradict their own course of events, so that nothing is proven: {told}{more}."
     tainted = {run.method for run in runs if _samples(run) not in _RESULTS}
     if tainted:
         yield f"Ceilings, no results, as they were given labelled test samples: {_listed(tainted)}."
