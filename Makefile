@@ -18,10 +18,11 @@ extras_core :=
 extras_test := [test]
 extras_all := [all,test]
 extras_lint := [lint]
+extras_docs := [docs]
 extras_audit := [all,audit]
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all format lint types bench torture audit clean
+.PHONY: help demo test test-all format lint types docs bench torture audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +47,10 @@ lint: $(VENV)/.installed-lint ## Check form and style
 types: $(VENV)/.installed-lint ## Check the types
 	"$(VENV)/bin/python" -m mypy $(ARGS)
 
+docs: $(VENV)/.installed-docs ## Build the documentation, where a warning is an error
+	"$(VENV)/bin/python" -m sphinx -E -W --keep-going -q -d docs/_build/doctrees $(ARGS) docs docs/_build/html
+	@echo 'The documentation is in docs/_build/html: open index.html there'
+
 bench: $(VENV)/.installed-core ## Measure on the class splits 0 to 4 of the built-in data
 	for split in 0 1 2 3 4; do "$(VENV)/bin/zslearn" run --split $$split $(ARGS) || exit; done
 
@@ -56,7 +61,7 @@ audit: $(VENV)/.installed-audit ## Check licences and known vulnerabilities of e
 	"$(VENV)/bin/python" scripts/audit.py $(ARGS)
 
 clean: ## Remove what builds, tests and tools left (keeps the environment and the runs)
-	rm -rf build dist docs/_build htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist docs/_build docs/api htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

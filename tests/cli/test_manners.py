@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from zslearn.cli import _leaves, _parser
+from zslearn.cli import build_parser, leaves
 from zslearn.cli.arguments import split_names
 from zslearn.cli.completion import SHELLS
 
@@ -21,7 +21,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9](;[0-9]+)*m")
 
 @pytest.fixture(scope="module")
 def commands():
-    parser = _parser()
+    parser = build_parser()
     (below,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     return below.choices
 
@@ -29,7 +29,7 @@ def commands():
 def test_every_command_gives_an_example_and_its_defaults(commands):
     for name, parser in commands.items():
         assert parser.epilog.startswith("Example: zslearn "), name
-        for leaf in _leaves(parser):
+        for leaf in leaves(parser):
             for action in leaf._actions:
                 if action.option_strings and action.default not in (None, False, [], argparse.SUPPRESS):
                     assert "default" in action.help, (leaf.prog, action.option_strings)

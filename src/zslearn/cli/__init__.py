@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = build_parser().parse_args(argv)
         arguments.words = list(sys.argv[1:] if argv is None else argv)
         code = _run(arguments)
         sys.stdout.flush()
@@ -131,7 +131,8 @@ class _PrintCompletion(argparse.Action):
         parser.exit(DONE)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = _Parser(
         prog="zslearn",
         description="Recognise classes that nobody has given an example of.",
@@ -151,20 +152,20 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         module.add_arguments(command)
-        for leaf in _leaves(command):
+        for leaf in leaves(command):
             leaf.add_argument("-q", "--quiet", action="store_true", help="no progress and no notes on standard error")
         command.set_defaults(command=module.run)
     return parser
 
 
-def _leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """The parsers below a parser that take no further command; itself where it takes none."""
+def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the parsers below a parser that take no further command; itself where it takes none."""
     below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     if not below:
         yield parser
     for action in below:
         for each in action.choices.values():
-            yield from _leaves(each)
+            yield from leaves(each)
 
 
 def _known_words(parser: argparse.ArgumentParser) -> list[str]:
