@@ -47,6 +47,7 @@ def test_build_takes_what_yaml_gives():
     ("settings", "message"),
     [
         ({"share": 1.0}, "'share' has a wrong value .expected a number in .0, 1.; received 1.0"),
+        ({"share": 10**400}, "'share' has a wrong value .expected a number in .0, 1.; received 1000"),
         ({"share": "much"}, "received 'much'"),
         ({"share": float("nan")}, "received nan"),
         ({"share": None}, "received None"),

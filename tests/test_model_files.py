@@ -1,5 +1,6 @@
 import json
 import shutil
+import signal
 
 import pytest
 import torch
@@ -68,6 +69,21 @@ def test_an_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunFolderError, match="cannot be written to .*Choose a folder"):
         write_model(tmp_path / "file", {}, {"w": torch.zeros(1)})
+
+
+def test_a_full_disk_leaves_the_old_model(folder, other):
+    resource = pytest.importorskip("resource", reason="Windows limits no files")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    facts, tensors = read_model(other)
+    limit, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40, limit[1]))
+    try:
+        with pytest.raises(RunFolderError, match="cannot be written to .*on a disk with space"):
+            write_model(folder, facts, tensors)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.fixture

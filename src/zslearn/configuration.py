@@ -154,7 +154,10 @@ def _converted(kind: Any, value: Any) -> Any:
     if typing.get_origin(kind) is Literal:
         return value if value in typing.get_args(kind) else None
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value) if math.isfinite(value) else None
+        try:
+            return float(value) if math.isfinite(value) else None
+        except OverflowError:
+            return None
     if kind is float and isinstance(value, str):
         # YAML 1.1 reads 5e-4 as a text.
         try:

@@ -97,6 +97,11 @@ def require_extra(module: str, extra: str) -> ModuleType:
         ) from error
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def printable(message: str) -> str:
     """Return a message as one line: what files and names smuggle into it reaches no terminal."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from zslearn.data.checks import check_class_names
 from zslearn.data.limits import read_json
-from zslearn.errors import DataError, RunFolderError
-from zslearn.files import write_atomic, write_json
-from zslearn.tensor_files import METADATA, tensor_header
+from zslearn.errors import DataError, RunFolderError, first_line
+from zslearn.files import write_json
+from zslearn.tensor_files import METADATA, tensor_header, write_safetensors
 
 FORMAT = "zslearn-model"
 VERSION = 1
@@ -46,7 +46,7 @@ def write_model(folder: Path, facts: Mapping[str, Any], tensors: Mapping[str, Te
         folder.mkdir(parents=True, exist_ok=True)
         _finish(folder)
         mark = _mark(tensors)
-        write_atomic(folder / _NEXT_FILE, lambda path: save_file(dict(tensors), path, metadata={"mark": mark}))
+        write_safetensors(folder / _NEXT_FILE, tensors, {"mark": mark})
         write_json(folder / FACTS_FILE, {"format": FORMAT, "version": VERSION, **facts, "tensors": mark})
         _finish(folder)
     except OSError as error:
@@ -79,7 +79,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except (OSError, ValueError, SafetensorError) as error:
         raise RunFolderError(
             f"the model in {folder} cannot be read",
-            received=str(error).splitlines()[0],
+            received=first_line(error),
             remedy="The files are damaged: run or save again.",
         ) from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:

@@ -220,6 +220,7 @@ def _read_begun(folder: Path) -> dict[str, Any]:
             "model": str(),
             "settings": dict(),
             "seed": int(),
+            "command": str(),
             "device": str(),
             "versions": dict(),
             "hardware": dict(),

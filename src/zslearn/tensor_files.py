@@ -41,11 +41,24 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
     """
     on_host = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(facts or {}, ensure_ascii=False, allow_nan=False)
-    metadata = {_FACTS: text, _DIGEST: _digest(on_host, text)}
+    write_safetensors(path, on_host, {_FACTS: text, _DIGEST: _digest(on_host, text)})
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file atomically.
+
+    Args:
+        path: The file to make or replace.
+        tensors: Contiguous tensors on the host, by name.
+        metadata: Texts by name.
+
+    Raises:
+        OSError: If it cannot be written; the file is then as it was.
+    """
 
     def write(temporary: Path) -> None:
         try:
-            save_file(on_host, temporary, metadata)
+            save_file(dict(tensors), temporary, dict(metadata))
         except SafetensorError as error:
             # A full disk arrives as a text.
             raise OSError(str(error)) from error

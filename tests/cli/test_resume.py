@@ -127,6 +127,17 @@ def test_what_cannot_be_resumed(command, tmp_path, whole):
     assert command("evaluate", whole).code == 0
 
 
+def test_of_a_damaged_record_only_what_was_asked_for_is_believed(command, stopped, whole):
+    path = stopped / "record.json"
+    begun = json.loads(path.read_text())
+    begun["data"] = {name: begun["data"][name] for name in ("checksum", "split", "asked_for")} | {"warnings": 3}
+    path.write_text(json.dumps(begun))
+    assert command("run", "--resume", stopped).code == 0
+    assert lasting(stopped) == lasting(whole)
+    path.write_text(json.dumps({name: begun[name] for name in begun if name != "command"}))
+    assert "perhaps of an older version" in command("run", "--resume", stopped).err
+
+
 def test_an_unfinished_run_says_how_to_go_on(command, stopped):
     answer = command("evaluate", stopped)
     assert answer.code == 2

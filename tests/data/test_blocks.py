@@ -111,3 +111,18 @@ def test_damaged_parquet_is_refused(tmp_path):
     (tmp_path / "x.parquet").write_bytes(b"PAR1 nothing PAR1")
     with pytest.raises(DataError, match="x.parquet cannot be read"):
         next(feature_blocks(tmp_path / "x.parquet", 4))
+
+
+def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra data")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra data")
+    zeros = arrow.table({"x": np.zeros(10_000_000)})
+    options = {"row_group_size": len(zeros), "compression": "zstd", "use_dictionary": False}
+    parquet.write_table(zeros, tmp_path / "x.parquet", **options)
+    with pytest.raises(DataError, match="would take too much memory"):
+        next(feature_blocks(tmp_path / "x.parquet", 4))
+
+
+def test_numbers_beyond_any_float_are_refused():
+    with pytest.raises(DataError, match="line 1 of here is not a row of features .*received 999"):
+        read(f"[1.5, {'9' * 400}]")

@@ -284,3 +284,12 @@ def test_class_splits_work_on_own_data_that_has_rows_of_every_class(folder):
 def test_own_data_are_found_by_name(folder, monkeypatch):
     monkeypatch.setenv("ZSLEARN_DATA", str(folder.parent))
     assert load_data("meine tiere Ü").name == "Meine Tiere ü"
+
+
+def test_a_table_whose_few_bytes_stand_for_many_rows_is_refused(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra data")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra data")
+    parquet.write_table(arrow.table({"label": np.zeros(10_000_000)}), tmp_path / "rows.parquet")
+    assert (tmp_path / "rows.parquet").stat().st_size < 100_000
+    with pytest.raises(DataError, match="would take too much memory"):
+        read_columns(tmp_path / "rows.parquet")

@@ -276,7 +276,7 @@ BAD_FEATURES = [
         {"features": NAN_FEATURES},
         "features in res101.mat hold NaN or infinite values .*nan in row 4, column 1",
     ),
-    ({"features": 1j * np.ones((3, N_ROWS))}, "features in res101.mat are not numbers .*complex"),
+    ({"features": 1j * np.ones((3, N_ROWS))}, "features in res101.mat cannot be used .*complex"),
     (
         {"features": scipy.sparse.csc_matrix(truth().features.T)},
         "features in res101.mat cannot be used .*full array",

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,14 +78,13 @@ def forked(action: Callable[[], int], output: Path, *, limited: bool = True) -> 
                 in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
                 resource.setrlimit(resource.RLIMIT_AS, (in_use + MEMORY, in_use + MEMORY))
                 resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-            code = action()
-            file.flush()
+            try:
+                code = action()
+            except BaseException:
+                traceback.print_exc(file=file)
     except BaseException:
-        import traceback
-
-        with contextlib.suppress(BaseException):
-            traceback.print_exc(file=sys.stderr)
-            sys.stderr.flush()
+        # Not even the output can be written; the code tells.
+        code = 99
     finally:
         os._exit(code)
 

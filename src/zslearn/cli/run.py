@@ -125,7 +125,7 @@ def _resumed(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     from zslearn.data.catalog import load_data
     from zslearn.devices import resolve_device
     from zslearn.errors import RunFolderError
-    from zslearn.records import hardware, versions
+    from zslearn.records import hardware, source_facts, versions
     from zslearn.runs import RunInProgress, is_finished, read_record
     from zslearn.training.checkpoint import Checkpoints
 
@@ -135,13 +135,10 @@ def _resumed(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
         return arguments.resume, read_record(arguments.resume)
     with RunInProgress.reopen(arguments.resume) as run_in_progress:
         begun = run_in_progress.begun
-        asked_for, device = begun["data"]["asked_for"], arguments.device or begun["device"]
-        dataset = load_data(
-            asked_for["data"],
-            features=asked_for["features"],
-            semantics=asked_for["semantics"],
-            split=begun["data"]["split"],
-        )
+        device = arguments.device or begun["device"]
+        asked_for = [begun["data"]["asked_for"][name] for name in ("data", "features", "semantics")]
+        data, features, semantics = asked_for
+        dataset = load_data(data, features=features, semantics=semantics, split=begun["data"]["split"])
         if dataset.checksum != begun["data"]["checksum"]:
             raise RunFolderError(
                 f"the data of {arguments.resume} are not what they were",
@@ -164,6 +161,7 @@ def _resumed(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
         run_in_progress.go_on(
             {
                 **now,
+                "data": source_facts(dataset, *asked_for),
                 "device": device,
                 "resumed": begun["resumed"] + 1,
                 "hardware_changes": [*begun["hardware_changes"], *changes],
@@ -276,7 +274,7 @@ def _command(arguments: argparse.Namespace, split: str, settings: dict[str, Any]
 def _settings_file(path: Path | None) -> dict[str, Any]:
     """Read settings from YAML."""
     from zslearn.data.limits import read_yaml
-    from zslearn.errors import ConfigError, DataError
+    from zslearn.errors import ConfigError, DataError, first_line
 
     if path is None:
         return {}
@@ -287,7 +285,7 @@ def _settings_file(path: Path | None) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"the settings file {path} cannot be read",
-            received=str(error).splitlines()[0],
+            received=first_line(error),
             remedy="Give a YAML file with one FIELD: VALUE per line.",
         ) from error
     if settings is None:

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn.data.checks import check_features
+from zslearn.data.limits import check_unpacked
 from zslearn.data.tables import open_features
-from zslearn.errors import DataError, require_extra
+from zslearn.errors import DataError, ZslearnError, first_line, require_extra
 from zslearn.shapes import Features
 
 TEXT_ENDINGS: Final = (".csv", ".jsonl")
@@ -124,21 +125,21 @@ def _json_row(line: str, number: int, name: str) -> list[Any]:
 def _parsed(rows: list[Any], lines: list[int], name: str) -> Features:
     try:
         block = np.array(rows, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         block = np.empty(0)
     if block.ndim == 2:
         return _finite(block, name, lambda row: f"line {lines[row]}")
     for number, row in zip(lines, rows, strict=True):
         for column, cell in enumerate(row):
             if _number(cell) is None:
-                raise _bad_line(number, name, "numbers", f"{cell!r} in column {column} (counted from 0)")
+                raise _bad_line(number, name, "numbers", f"{repr(cell)[:40]} in column {column} (counted from 0)")
     raise _bad_line(lines[0], name, "numbers", "lists of numbers")
 
 
 def _number(cell: Any) -> float | None:
     try:
         return float(cell)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
 
 
@@ -187,16 +188,21 @@ def _parquet_blocks(path: Path, n_rows: int) -> Iterator[NDArray[Any]]:
     parquet = require_extra("pyarrow.parquet", "data")
     try:
         with parquet.ParquetFile(path) as file:
+            stored_bytes = path.stat().st_size
+            for number in range(file.metadata.num_row_groups):
+                unpacked_bytes = file.metadata.row_group(number).total_byte_size
+                check_unpacked(path.name, unpacked_bytes, stored_bytes=stored_bytes)
             for batch in file.iter_batches(n_rows):
                 columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
                 yield np.column_stack(columns)
-    except (OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
+    except ZslearnError:
+        raise
+    # Damaged bytes end in errors of several types (arrow, OS, value, memory ...).
+    except Exception as error:
         raise DataError(
             f"{path.name} cannot be read",
             expected="a complete parquet file",
-            received=str(error).splitlines()[0],
+            received=first_line(error),
             remedy="Write it again.",
         ) from error
 

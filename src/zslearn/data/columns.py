@@ -22,6 +22,7 @@ from zslearn.files import write_bytes
 
 TABLE_ENDINGS: Final = (".csv", ".parquet")
 _SEPARATORS = ",;\t"
+_ENTRY_BYTES = 8
 _TRUTH = {"true": "1", "yes": "1", "false": "0", "no": "0"}
 
 
@@ -173,8 +174,11 @@ def _read_parquet(path: Path) -> tuple[list[str], list[NDArray[Any]]]:
     stored_bytes = check_file(path, MAX_FILE_BYTES)
     parquet = require_extra("pyarrow.parquet", "data")
     with parquet.ParquetFile(path) as file:
-        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-        check_unpacked(path.name, sum(group.total_byte_size for group in groups), stored_bytes=stored_bytes)
+        facts = file.metadata
+        encoded_bytes = sum(facts.row_group(number).total_byte_size for number in range(facts.num_row_groups))
+        # Entries that repeat are stored once, and stand in memory as often as there are rows.
+        entry_bytes = facts.num_rows * facts.num_columns * _ENTRY_BYTES
+        check_unpacked(path.name, max(encoded_bytes, entry_bytes), stored_bytes=stored_bytes)
         table = file.read()
     names = [clean(str(name)) for name in table.column_names]
     return names, [column.to_numpy() for column in table.columns]

@@ -1,11 +1,10 @@
 """MATLAB files of both kinds (level 5 and HDF5) read alike, with one clear error for bad ones.
 
-Arrays keep the orientation that MATLAB shows. Cell arrays of strings come as object arrays of `str`.
+Arrays keep the orientation that MATLAB shows. Texts and cell arrays of texts come as object arrays of `str`.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn.data.checks import listed
+from zslearn.data.level5 import HEADER_BYTES, ORDERS, level5_variables, read_level5
 from zslearn.data.limits import check_array, check_file
 from zslearn.errors import DataError, ZslearnError, require_extra
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_LEVEL5_MARKS = (b"IM", b"MI")
 _HEADER_BYTES = 520
-_LARGEST_ITEMSIZE = 8
-_LEVEL5_ITEMSIZES = {"int8": 1, "uint8": 1, "logical": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "single": 4}
 
 
 def mat_variables(path: Path) -> dict[str, tuple[int, ...]]:
@@ -35,9 +32,7 @@ def mat_variables(path: Path) -> dict[str, tuple[int, ...]]:
         if is_hdf5:
             with _hdf5_file(path) as file:
                 return {name: _hdf5_shape(item) for name, item in file.items() if not name.startswith("#")}
-        import scipy.io
-
-        return {name: shape for name, shape, _ in scipy.io.whosmat(path, appendmat=False)}
+        return {each.name: each.shape for each in level5_variables(path)}
 
 
 def read_mat(path: Path, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, NDArray[Any]]:
@@ -84,17 +79,14 @@ def _readable(path: Path) -> Iterator[bool]:
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
         is_hdf5 = header.startswith(_HDF5_SIGNATURE) or header[512:].startswith(_HDF5_SIGNATURE)
-        if not is_hdf5 and header[126:128] not in _LEVEL5_MARKS:
+        if not is_hdf5 and header[HEADER_BYTES - 2 : HEADER_BYTES] not in ORDERS:
             raise DataError(
                 f"{path.name} is not a MATLAB file",
                 expected="a .mat file of level 5 to 7.3",
                 received=f"a file of {path.stat().st_size} bytes that starts with {header[:16]!r}",
                 remedy="Check the download, or save it again with save -v7.",
             )
-        with warnings.catch_warnings():
-            # What scipy warns of (a variable that stands twice, one it cannot read) ends in an error of ours.
-            warnings.simplefilter("ignore")
-            yield is_hdf5
+        yield is_hdf5
     except ZslearnError:
         raise
     except FileNotFoundError as error:
@@ -115,24 +107,7 @@ def _readable(path: Path) -> Iterator[bool]:
 
 
 def _read_level5(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
-    import scipy.io
-
-    stored_bytes = path.stat().st_size
-    for name, shape, kind in scipy.io.whosmat(path, appendmat=False):
-        if name in names:
-            itemsize = _LEVEL5_ITEMSIZES.get(kind, _LARGEST_ITEMSIZE)
-            check_array(f"{name} in {path.name}", shape, itemsize, stored_bytes=stored_bytes)
-    content = scipy.io.loadmat(path, variable_names=names, appendmat=False)
-    found = {name: content[name] for name in names if name in content}
-    for name, value in found.items():
-        if not isinstance(value, np.ndarray):
-            raise DataError(
-                f"{name} in {path.name} cannot be used",
-                expected="an ordinary array",
-                received=str(value) if isinstance(value, str) else f"a {type(value).__name__}",
-                remedy="Save it again as a full array.",
-            )
-    return found
+    return {each.name: read_level5(path, each) for each in level5_variables(path) if each.name in names}
 
 
 def _hdf5_file(path: Path) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 import yaml
 
-from zslearn.errors import ConfigError, ZslearnError, unknown_name
+from zslearn.errors import ConfigError, ZslearnError, first_line, unknown_name
 
 _DEEPEST = 20
 _Error = TypeVar("_Error", bound=ZslearnError)
@@ -141,7 +141,7 @@ def read_document(text: str, source: str) -> Entry:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{source}, line {line}: this is no YAML", received=error.problem) from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{source} cannot be read as YAML", received=str(error).splitlines()[0]) from error
+        raise ConfigError(f"{source} cannot be read as YAML", received=first_line(error)) from error
 
 
 def _entry(node: yaml.Node, source: str, known: set[int], depth: int) -> Entry:
@@ -181,7 +181,7 @@ def _scalar(node: yaml.Node, here: Entry) -> str | int | float | bool | None:
     try:
         value = loader.construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
-        here.refuse("this value is not readable", received=str(error).splitlines()[0])
+        here.refuse("this value is not readable", received=first_line(error))
     finally:
         loader.dispose()
     if value is not None and not isinstance(value, (str, int, float)):

@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from zslearn.errors import ConfigError, require_extra
+from zslearn.errors import ConfigError, first_line, require_extra
 from zslearn.experiments.execution import Task, execute, failure, use_one_thread
 
 _PRELOADED = ("zslearn.experiments.execution", "torch._dynamo")
@@ -162,7 +162,7 @@ class RayCluster:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"there is no Ray cluster at {self._address}",
-                received=str(error).splitlines()[0],
+                received=first_line(error),
                 remedy="Start one with 'ray start --head', or leave --address out to start one here.",
             ) from error
         # Ray counts a lost node's tasks as retries: as many as it takes.
@@ -207,7 +207,7 @@ class RayCluster:
         try:
             answer: dict[str, Any] = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            answer = failure(f"the cluster lost the run: {str(error).splitlines()[0]}")
+            answer = failure(f"the cluster lost the run: {first_line(error)}")
         del self._running[reference]
         return task, answer
 

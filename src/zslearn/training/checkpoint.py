@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zslearn.errors import RunFolderError
+from zslearn.errors import RunFolderError, first_line
 from zslearn.shapes import Scores
 from zslearn.tensor_files import read_tensors, write_tensors
 from zslearn.training.loop import Loop
@@ -183,7 +183,7 @@ class PartKeeper:
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             raise RunFolderError(
                 "the saved state does not belong to this run",
-                received=str(error).splitlines()[0],
+                received=first_line(error),
                 remedy=f"Delete the folder {FOLDER} of the run to start it from the beginning.",
             ) from error
 
