@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from zslearn.allocator import keep_freed_memory
 from zslearn.data.checks import listed
 from zslearn.data.columns import clean, read_columns, write_columns
 from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, open_image
@@ -187,6 +188,7 @@ def extract_features(
             remedy="Name another folder, or remove them to extract them again.",
         )
     pieces = _start(encoder, images, folder)
+    keep_freed_memory()
     for number, start in enumerate(range(0, len(images), PIECE_IMAGES)):
         piece = images[start : start + PIECE_IMAGES]
         path = pieces / f"{number:06}.npz"

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zslearn.allocator import keep_freed_memory
 from zslearn.classifiers.linear import LinearClassifier
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
@@ -24,7 +25,6 @@ from zslearn.recogniser.blueprint import check_networks
 from zslearn.recogniser.classifier import class_moments, fit_classifier, fit_newcomers
 from zslearn.shapes import Features, Ids, Scores, Semantics
 from zslearn.spaces import FeatureSpace, SemanticSpace
-from zslearn.training.allocator import keep_freed_memory
 from zslearn.training.loop import Keeper, Loop, Progress, Rows
 from zslearn.training.streams import Streams
 

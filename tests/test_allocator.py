@@ -2,7 +2,7 @@ import platform
 import subprocess
 import sys
 
-from zslearn.training.allocator import keep_freed_memory
+from zslearn.allocator import keep_freed_memory
 
 
 def test_glibc_takes_the_setting():
@@ -10,5 +10,5 @@ def test_glibc_takes_the_setting():
 
 
 def test_import_leaves_the_allocator_alone():
-    code = "import sys, zslearn; sys.exit('zslearn.training.allocator' in sys.modules)"
+    code = "import sys, zslearn; sys.exit('zslearn.allocator' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
