@@ -158,15 +158,15 @@ def _images(
         strips.append(
             {
                 "class": name,
-                "mean": _strip(samples.mean(axis=0, keepdims=True), shape),
-                "generated": _strip(samples[:_N_DRAWN], shape),
-                "real": _strip(real[_some(len(real), _N_DRAWN)], shape),
+                "mean": picture_strip(samples.mean(axis=0, keepdims=True), shape),
+                "generated": picture_strip(samples[:_N_DRAWN], shape),
+                "real": picture_strip(real[_some(len(real), _N_DRAWN)], shape),
             }
         )
     return strips
 
 
-def _strip(images: Features, shape: tuple[int, int]) -> str:
+def picture_strip(images: Features, shape: tuple[int, int]) -> str:
     """Return grey images side by side, 1 for ink, as a PNG in base64."""
     from PIL import Image
 

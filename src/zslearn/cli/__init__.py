@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from zslearn import __version__
 from zslearn.cli import (
     ablate,
+    app,
     benchmark,
     classes,
     data,
@@ -47,6 +48,7 @@ _COMMANDS = (
     describe,
     data,
     synthesize,
+    app,
     export,
     push,
     pull,

@@ -1,0 +1,3 @@
+"""The letter that tests of the app take from a model, to add it again by its description."""
+
+NEW = "C"
