@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from collections.abc import Iterable
 from types import ModuleType
 
 _LONGEST = 2000
+_MEMORY = re.compile("out of memory|not enough memory|allocate memory|size calculation overflowed")
 
 
 class ZslearnError(Exception):
@@ -76,6 +78,11 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     remedy = f"Did you mean {' or '.join(nearest)}?" if nearest else f"Known: {', '.join(names) or 'none'}."
     return UnknownNameError(f"there is no {kind} called {name!r}", remedy=remedy)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; torch has no exception class for it on the host."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_MEMORY.search(str(error))))
 
 
 def require_extra(module: str, extra: str) -> ModuleType:

@@ -21,7 +21,7 @@ from zslearn.data.checks import check_features, check_semantics, listed
 from zslearn.data.dataset import TrainingView
 from zslearn.data.splits import RehearsalFold, rehearsal_folds
 from zslearn.devices import resolve_device
-from zslearn.errors import DataError, ZslearnError, unknown_name
+from zslearn.errors import ConfigError, DataError, ZslearnError, unknown_name
 from zslearn.evaluation.metrics import Metrics, per_class_accuracy
 from zslearn.model_files import read_model, write_model
 from zslearn.models import model_entry
@@ -184,6 +184,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns:
             The choices; None without rehearsal.
         """
+        _check_batch(self.settings or {}, len(view.features))
         folds, self.alternatives_ = self.folds(view), self._alternatives(view)
         n_parts = len(folds) * len(self.alternatives_) + 1
 
@@ -759,6 +760,18 @@ def _training_view(
         attribute_names=attribute_names,
     )
     return view, kept
+
+
+def _check_batch(settings: Mapping[str, Any], n_rows: int) -> None:
+    """Refuse a batch that was asked for and is larger than the data; a default one draws some rows twice."""
+    size = settings.get("batch_size")
+    if isinstance(size, int) and size > n_rows:
+        raise ConfigError(
+            "the batch is larger than the data",
+            expected=f"batch_size of at most {n_rows}, the number of training rows",
+            received=str(size),
+            remedy="Lower batch_size.",
+        )
 
 
 def _features(X: Any) -> Features:

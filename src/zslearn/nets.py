@@ -5,16 +5,19 @@ Weights may carry a leading seed dimension: then inputs do too, and each seed's 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zslearn.one_layer import SLOPE, OneLayer
 from zslearn.training.streams import Streams
-
-_SLOPE = 0.2
 
 
 class Linear(nn.Module):
@@ -30,24 +33,68 @@ class Linear(nn.Module):
         bias: Whether there is a ``b``.
     """
 
+    products: torch.dtype | None = None
+    """The type in which matrices are multiplied, where it is not that of the weights; see ``multiplied_in``."""
+
     def __init__(self, in_dim: int, out_dim: int, streams: Streams, name: str, *, bias: bool = True) -> None:
         super().__init__()
         bound = 1.0 / math.sqrt(in_dim)
         self.weight = nn.Parameter((2.0 * streams.uniform(f"init/{name}", out_dim, in_dim) - 1.0) * bound)
         self.bias = nn.Parameter((2.0 * streams.uniform(f"init/{name}", 1, out_dim) - 1.0) * bound) if bias else None
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Map ``[*seeds, batch, in_dim]`` to ``[*seeds, batch, out_dim]``."""
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Map the concatenated inputs, ``[*seeds, batch, in_dim]``, to ``[*seeds, batch, out_dim]``.
+
+        One that repeats a single row, as an expanded tensor does, goes through its columns once.
+        """
+        if any(map(_repeats, inputs)):
+            parts = zip(inputs, self.columns(*(each.shape[-1] for each in inputs)), strict=True)
+            products = (self._product(_once(each), part) for each, part in parts)
+            outputs = functools.reduce(torch.add, products if self.bias is None else (self.bias, *products))
+            return outputs.expand(*outputs.shape[:-2], inputs[0].shape[-2], -1)
+        joined = inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=-1)
+        if self.products is not None:
+            outputs = self._product(joined, self.weight)
+            return outputs if self.bias is None else outputs + self.bias
         if self.weight.dim() == 2:
-            return functional.linear(inputs, self.weight, None if self.bias is None else self.bias[0])
+            return functional.linear(joined, self.weight, None if self.bias is None else self.bias[0])
         if self.bias is None:
-            return inputs @ self.weight.transpose(-1, -2)
-        return torch.baddbmm(self.bias, inputs, self.weight.transpose(-1, -2))
+            return joined @ self.weight.transpose(-1, -2)
+        return torch.baddbmm(self.bias, joined, self.weight.transpose(-1, -2))
+
+    def columns(self, *sizes: int) -> tuple[Tensor, ...]:
+        """Return the columns of ``W`` that belong to inputs of these sizes."""
+        return self.weight.split(sizes, dim=-1)
+
+    def _product(self, inputs: Tensor, weight: Tensor) -> Tensor:
+        products = self.products or weight.dtype
+        return (inputs.to(products) @ weight.to(products).mT).to(weight.dtype)
+
+
+@contextmanager
+def multiplied_in(products: torch.dtype, model: nn.Module) -> Iterator[None]:
+    """Let the layers of a model multiply in another type for a while; weights, sums and all else keep theirs."""
+    layers = [module for module in model.modules() if isinstance(module, Linear)]
+    for layer in layers:
+        layer.products = None if products is layer.weight.dtype else products
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.products = None
+
+
+def _repeats(inputs: Tensor) -> bool:
+    return inputs.shape[-2] > 1 and inputs.stride(-2) == 0
+
+
+def _once(inputs: Tensor) -> Tensor:
+    return inputs[..., :1, :] if _repeats(inputs) else inputs
 
 
 def activation(inputs: Tensor) -> Tensor:
     """Leaky rectifier with slope 0.2, the field's usual one."""
-    return functional.leaky_relu(inputs, _SLOPE)
+    return functional.leaky_relu(inputs, SLOPE)
 
 
 class Perceptron(nn.Module):
@@ -70,10 +117,38 @@ class Perceptron(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map the concatenated inputs through all layers."""
-        hidden = inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=-1)
-        for index, layer in enumerate(self.layers):
-            hidden = layer(hidden if index == 0 else activation(hidden))
+        first, *others = self.layers
+        hidden = first(*inputs)
+        for layer in others:
+            hidden = layer(activation(hidden))
         return hidden
+
+    @property
+    def n_hidden(self) -> int:
+        """The number of hidden layers."""
+        return len(self.layers) - 1
+
+    def between(self, start: Tensor, end: Tensor, condition: Tensor, mix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the outputs at two samples of one condition, and the slope at a point between them, in one pass.
+
+        Only for one hidden layer and one output without a bias; nothing is differentiated twice (``one_layer``).
+
+        Args:
+            start: Samples, ``[*seeds, batch, sample_dim]``.
+            end: As many others.
+            condition: What is concatenated with both, ``[*seeds, batch, condition_dim]``.
+            mix: Where between the two, 0 to 1, the slope is taken, ``[*seeds, batch, 1]``.
+
+        Returns:
+            The outputs at the start and at the end, ``[*seeds, batch, 1]``, and the slope, ``[*seeds, batch,
+            sample_dim]``.
+        """
+        first, last = cast("tuple[Linear, Linear]", tuple(self.layers))
+        bias = torch.zeros_like(last.weight) if first.bias is None else first.bias
+        outcome: tuple[Tensor, Tensor, Tensor] = OneLayer.apply(  # type: ignore[no-untyped-call]
+            first.weight, bias, last.weight, start, end, condition, mix, first.products or start.dtype
+        )
+        return outcome
 
 
 class Encoder(nn.Module):

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import scipy.io
+import torch
+
+from zslearn.devices import has_bf16
 
 N_CLASSES, N_ROWS = 17, 170
 
@@ -132,6 +135,9 @@ def test_several_feature_files_are_listed(command, folder, tmp_path):
         (["--set", "sp_weight=-1"], "expected a number in [0, inf]; received -1"),
         (["--set", "sp_weight"], "expected FIELD=VALUE"),
         (["--device", "tpu"], "there is no device called 'tpu'"),
+        (["--precision", "fp8"], "expected one of auto, float32, bf16; received 'fp8'"),
+        (["--model", "eszsl", "--precision", "bf16"], "there is no setting called 'precision'"),
+        (["--set", "batch_size=100000"], "expected batch_size of at most"),
         (["--split", "first"], "there is no such split"),
         (["--config", "none.yaml"], "settings file none.yaml cannot be read"),
         (["--seed", "x"], "invalid int value: 'x'"),
@@ -141,6 +147,17 @@ def test_several_feature_files_are_listed(command, folder, tmp_path):
 )
 def test_wrong_words(command, tmp_path, words, expected):
     assert expected in refused(command, tmp_path, *words)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_gpu_that_is_not_there(command, tmp_path):
+    message = refused(command, tmp_path, "--device", "cuda")
+    assert "there is no CUDA device that torch can use. Set device to cpu or auto" in message
+
+
+@pytest.mark.skipif(has_bf16(torch.device("cpu")), reason="this processor has bf16")
+def test_bf16_where_the_processor_lacks_it(command, tmp_path):
+    assert "bf16 is not supported here" in refused(command, tmp_path, "--device", "cpu", "--precision", "bf16")
 
 
 @pytest.mark.parametrize("content", ["a: [1", "- 1\n- 2\n", "3: 4\n"])

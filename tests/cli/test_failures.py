@@ -94,7 +94,9 @@ def test_asking_for_more_than_memory_holds(command, finished, tmp_path):
     words = ["--classes", "A", "-n", 10**15, "-o", tmp_path / "x.npz"]
     assert "not enough memory" in one_line(command("synthesize", finished[0], *words), 1)
     assert not (tmp_path / "x.npz").exists()
-    assert "not enough memory" in one_line(command("run", "--out", tmp_path / "r", "--set", f"hidden_dim={10**13}"), 1)
+    message = one_line(command("run", "--out", tmp_path / "r", "--set", f"hidden_dim={10**13}"), 1)
+    assert "not enough memory" in message
+    assert f"Lower batch_size (now 128) or hidden_dim (now {10**13})." in message
     assert not (tmp_path / "r").exists()
 
 

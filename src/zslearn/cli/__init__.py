@@ -36,7 +36,7 @@ from zslearn.cli import (
     synthesize,
 )
 from zslearn.cli.completion import SHELLS
-from zslearn.errors import TrainingError, ZslearnError, printable
+from zslearn.errors import TrainingError, ZslearnError, is_out_of_memory, printable
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 _COMMANDS = (
@@ -58,8 +58,6 @@ _COMMANDS = (
     sweep,
     report,
 )
-_MEMORY = re.compile("out of memory|not enough memory|allocate memory|size calculation overflowed")
-"""How torch says that memory ran out: on the host it has no exception class for it."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -108,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return FAILED
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not _MEMORY.search(str(error)):
+        if not is_out_of_memory(error):
             raise
         print("error: there is not enough memory for this. Ask for fewer samples or smaller networks.", file=sys.stderr)
         return FAILED

@@ -33,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="decides every random number (default: 0)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/DATA-MODEL-sSEED)")
     parser.add_argument("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
+    parser.add_argument(
+        "--precision",
+        metavar="auto|float32|bf16",
+        help="how layers multiply in training (default: float32); short for --set precision=...",
+    )
     add_set_argument(parser, "settings of the model; see zslearn show models NAME")
     parser.add_argument(
         "--settings",
@@ -80,7 +85,7 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     """Start a run from its arguments."""
     from zslearn.configuration import build, parse_assignments
     from zslearn.data.catalog import load_data
-    from zslearn.devices import resolve_device
+    from zslearn.devices import resolve_device, resolve_precision
     from zslearn.errors import ConfigError
     from zslearn.models import model_entry
     from zslearn.models.published import published_settings
@@ -92,9 +97,12 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
         raise ConfigError("--allow-different-hardware goes with --resume", remedy="Leave it out.")
     check_run_folder(arguments.out)
     settings = {**_settings_file(arguments.config), **parse_assignments(arguments.assignments)}
-    build(model_entry(arguments.model).load().Config, settings)
+    if arguments.precision is not None:
+        settings["precision"] = arguments.precision
+    config = build(model_entry(arguments.model).load().Config, settings)
     device = arguments.device or "auto"
     resolved = resolve_device(device)
+    resolve_precision(getattr(config, "precision", "float32"), resolved)
     dataset = load_data(
         arguments.data, features=arguments.features, semantics=arguments.semantics, split=arguments.split
     )
@@ -225,7 +233,8 @@ def _refuse_other_settings(arguments: argparse.Namespace) -> None:
     from zslearn.errors import ConfigError
 
     usual = {"data": "glyphs", "split": "official", "model": "skd", "seed": 0, "assignments": []}
-    names = ("data", "features", "semantics", "split", "model", "seed", "out", "assignments", "config", "settings")
+    files = ("data", "features", "semantics", "split", "out", "config")
+    names = (*files, "model", "seed", "precision", "assignments", "settings")
     given = [name for name in names if getattr(arguments, name) != usual.get(name)]
     if given:
         raise ConfigError(

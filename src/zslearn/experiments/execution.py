@@ -13,7 +13,7 @@ import numpy as np
 
 from zslearn.configuration import field_facts
 from zslearn.data.dataset import ZSLDataset
-from zslearn.errors import ZslearnError
+from zslearn.errors import ZslearnError, is_out_of_memory
 from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.metrics import Metrics, seen_unseen_curve
 from zslearn.evaluation.protocol import Outcome, run_protocol
@@ -93,8 +93,7 @@ def execute(task: Task) -> dict[str, Any]:
     except ZslearnError as error:
         return failure(str(error))
     except (MemoryError, RuntimeError) as error:
-        memory = isinstance(error, MemoryError) or "memory" in str(error)
-        cause = f"out of memory: {error}" if memory else f"{type(error).__name__}: {error}"
+        cause = f"out of memory: {error}" if is_out_of_memory(error) else f"{type(error).__name__}: {error}"
         return {**failure(cause), "traceback": traceback.format_exc()}
     except Exception as error:
         return {**failure(f"{type(error).__name__}: {error}"), "traceback": traceback.format_exc()}

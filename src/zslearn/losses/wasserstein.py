@@ -39,4 +39,14 @@ def gradient_penalty(
     """
     between = torch.lerp(real, fake, mix).detach().requires_grad_()
     (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return slope_penalty(slope)
+
+
+def slope_penalty(slope: FeatureBatch) -> PerSeed:
+    """Squared deviation from 1 of the length of slopes.
+
+    >>> import torch
+    >>> slope_penalty(torch.tensor([[0.0, 3.0], [1.0, 0.0]])).item()
+    2.0
+    """
     return (slope.norm(dim=-1) - 1.0).square().mean(-1)

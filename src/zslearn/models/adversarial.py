@@ -27,6 +27,8 @@ def critic_terms(
 ) -> Terms:
     """The Wasserstein gap of a conditional critic, and its gradient penalty.
 
+    The slope of a network with one hidden layer is written down, that of any other is differentiated twice.
+
     Args:
         critic: Scores samples with their condition vectors.
         step: The real batch.
@@ -34,9 +36,15 @@ def critic_terms(
         penalty_weight: Weight of the penalty.
     """
     mix = step.streams.uniform("penalty", step.labels.shape[-1], 1)
-    penalty = wasserstein.gradient_penalty(lambda features: critic(features, step.semantics), step.features, fake, mix)
-    gap = wasserstein.critic_gap(critic(step.features, step.semantics), critic(fake, step.semantics))
-    return {"gap": gap, "penalty": penalty_weight * penalty}
+    real, semantics = step.features, step.semantics
+    if isinstance(critic, Perceptron) and critic.n_hidden == 1:
+        of_real, of_fake, slope = critic.between(real, fake, semantics, mix)
+        penalty = wasserstein.slope_penalty(slope)
+    else:
+        both = critic(torch.cat([real, fake], dim=-2), torch.cat([semantics, semantics], dim=-2))
+        of_real, of_fake = both.chunk(2, dim=-2)
+        penalty = wasserstein.gradient_penalty(lambda features: critic(features, semantics), real, fake, mix)
+    return {"gap": wasserstein.critic_gap(of_real, of_fake), "penalty": penalty_weight * penalty}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,6 +49,10 @@ class ModelConfig:
     """Power to which the strengths of the semantics' principal axes are raised: 1 keeps their geometry."""
     unseen_semantics: bool = True
     """Whether training may use the semantics of unseen classes. Off, they enter afterwards alone."""
+    precision: Literal["auto", "float32", "bf16"] = "float32"
+    """How layers multiply in training: bf16 halves and more the time where processor or GPU have it, and rounds what is
+    multiplied to 8 bits; weights, sums and losses stay float32. auto takes it where whole runs were shown to be as
+    good."""
     max_seconds: Annotated[float, Range(0)] = 0.0
     """Seconds after which a training stops where it stands, for comparisons at equal time; 0 sets no limit. Where the
     limit is met, the same seed no longer gives the same bits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +19,10 @@ from zslearn.allocator import keep_freed_memory
 from zslearn.classifiers.linear import LinearClassifier
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
-from zslearn.errors import ConfigError, DataError, ZslearnError
+from zslearn.devices import fast_float32, resolve_precision
+from zslearn.errors import ConfigError, DataError, TrainingError, ZslearnError, is_out_of_memory
 from zslearn.models.base import GenerativeModel, ModelConfig, Task, TrainedModel, sample_classes
+from zslearn.nets import multiplied_in
 from zslearn.recogniser.base import Clock, Recogniser, arrays_below
 from zslearn.recogniser.blueprint import check_networks
 from zslearn.recogniser.classifier import class_moments, fit_classifier, fit_newcomers
@@ -329,10 +332,11 @@ def train_recogniser(
     Raises:
         UnknownNameError: If there is no such setting.
         ConfigError: If a setting has a wrong value.
-        TrainingError: If training diverges.
+        TrainingError: If training diverges, or memory does not suffice.
     """
     keep_freed_memory()
     config = build(model_class.Config, settings)
+    products = resolve_precision(config.precision, device)
     clock = Clock()
 
     feature_space = FeatureSpace.fit(
@@ -356,19 +360,21 @@ def train_recogniser(
     clock.lap("preparation")
 
     streams = Streams(seed, device)
-    model = model_class(task, config, streams)
-    loop = Loop(model, model.plan(), Rows(features, known_labels, task.semantics), streams)
-    loop.run(on_progress, keeper=keeper, max_seconds=config.max_seconds or math.inf)
+    with _fitting_memory(config, "batch_size", "hidden_dim"):
+        model = model_class(task, config, streams)
+        loop = Loop(model, model.plan(), Rows(features, known_labels, task.semantics), streams)
+        with multiplied_in(products, model), fast_float32(device):
+            loop.run(on_progress, keeper=keeper, max_seconds=config.max_seconds or math.inf)
     model.eval()
     clock.lap("training")
 
     classifier = None
     if isinstance(model, GenerativeModel):
-        synthetic = sample_classes(
-            model.sample_inputs, conditions[_ids(view.unseen_ids, device)], model.config.n_synthetic, streams
-        )
-        clock.lap("synthesis")
-        classifier = fit_classifier(model, features, labels, synthetic, _ids(view.unseen_ids, device), streams)
+        unseen_ids = _ids(view.unseen_ids, device)
+        with _fitting_memory(config, "n_synthetic"):
+            synthetic = sample_classes(model.sample_inputs, conditions[unseen_ids], model.config.n_synthetic, streams)
+            clock.lap("synthesis")
+            classifier = fit_classifier(model, features, labels, synthetic, unseen_ids, streams)
         clock.lap("classifier")
     return TrainedRecogniser(
         model_name=model_name,
@@ -386,6 +392,20 @@ def train_recogniser(
             for stage, n_done in zip(loop.plan.stages, loop.n_done, strict=True)
         },
     )
+
+
+@contextmanager
+def _fitting_memory(config: ModelConfig, *fields: str) -> Iterator[None]:
+    """Name the settings to lower where memory runs out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        large = [f"{field} (now {getattr(config, field)})" for field in fields if hasattr(config, field)]
+        raise TrainingError(
+            "there is not enough memory for this training", remedy=f"Lower {' or '.join(large)}."
+        ) from error
 
 
 def _task(
