@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from zslearn.errors import DataError
 from zslearn.evaluation.statistics import (
@@ -36,6 +37,30 @@ def test_the_interval_covers_as_often_as_it_says():
     gains = [paired_gain(rng.normal(0.3, 1, size=40), np.zeros(40), n_resamples=500) for _ in range(300)]
     covered = np.mean([gain.lower <= 0.3 <= gain.upper for gain in gains])
     assert 0.89 <= covered <= 0.98
+
+
+@pytest.mark.parametrize(("n", "level"), [(5, 0.95), (12, 0.9), (40, 0.95)])
+def test_the_interval_is_scipys(n, level):
+    values = np.random.default_rng(n).gamma(2.0, size=n)
+    ours = paired_gain(values, np.zeros(n), level=level)
+    drawn = stats.bootstrap((values,), np.mean, method="percentile", confidence_level=level, n_resamples=20_000)
+    tolerance = 0.05 * values.std() / n**0.5
+    assert (ours.lower, ours.upper) == pytest.approx(tuple(drawn.confidence_interval), abs=3 * tolerance)
+    summary = summarise(values, level=level)
+    assert (summary.lower, summary.upper) == (ours.lower, ours.upper)
+
+
+@pytest.mark.parametrize("n", [4, 8, 11])
+def test_the_exact_p_is_scipys(n):
+    ours, theirs = np.random.default_rng(n).normal([0.7] * n, size=(2, n)) * [[1.0], [0.5]]
+
+    def mean_difference(x, y, axis):
+        return np.mean(x - y, axis=axis)
+
+    expected = stats.permutation_test(
+        (ours, theirs), mean_difference, permutation_type="samples", n_resamples=np.inf, vectorized=True
+    )
+    assert compare("a", "b", ours, theirs).p == pytest.approx(expected.pvalue)
 
 
 def test_what_cannot_be_paired_is_refused():

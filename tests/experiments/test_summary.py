@@ -5,6 +5,13 @@ from zslearn.experiments.folder import ExperimentFolder
 from zslearn.experiments.summary import summarise_experiment, summary_table
 
 
+def marks_of(arm):
+    if arm == "as set":
+        return {"as_set": {"w": 1}}
+    parts = [] if arm == "base" else (arm or "").lower().split("+")
+    return {"parts": parts} if set(parts) <= {"sr", "sp", "kd"} else {}
+
+
 class Recorded(ExperimentFolder):
     """A folder whose records are made up."""
 
@@ -16,6 +23,7 @@ class Recorded(ExperimentFolder):
             for (split, seed), value in by_unit.items():
                 key = f"{len(self.plan['jobs']):04}"
                 job = {"key": key, "model": model, "data": "toy", "split": split, "seed": seed, "arm": arm}
+                job["marks"] = marks_of(arm)
                 self.plan["jobs"].append(job)
                 if value is not None:
                     figures = dict.fromkeys(("t1", "u", "s", "h", "ausuc"), value)
@@ -23,7 +31,7 @@ class Recorded(ExperimentFolder):
                     self.write(key, {"status": "finished", "metrics_corrected": figures, "references": references})
 
 
-UNITS = [(str(split), seed) for split in range(4) for seed in range(2)]
+UNITS = [(str(split), seed) for split in range(8) for seed in range(2)]
 
 
 def series(start, step=0.01):
@@ -37,23 +45,37 @@ def test_means_deviations_and_what_is_missing(tmp_path):
     expected = np.array(list(series(0.5).values()))
     assert rows["a"].summary("h").mean == pytest.approx(expected.mean())
     assert rows["a"].summary("h").sd == pytest.approx(expected.std(ddof=1))
-    assert (rows["b"].n_planned, rows["b"].n_finished) == (8, 7)
+    assert (rows["b"].n_planned, rows["b"].n_finished) == (16, 15)
     assert [row.name for row in group.rows] == ["a", "b", "ridge"]
     assert (group.data, group.splits, group.metric) == ("toy", "class splits", "h")
 
 
-def test_every_model_is_compared_with_the_best_over_common_units(tmp_path):
+def test_every_model_is_compared_with_the_best_over_common_units_and_each_split_counts_once(tmp_path):
     values = {("a", None): series(0.5), ("b", None): {**series(0.3), UNITS[0]: None}}
     (group,) = summarise_experiment(Recorded(tmp_path, "grid", values))
     by_name = {comparison.name: comparison for comparison in group.comparisons}
     assert by_name["b"].against == "a"
-    assert by_name["b"].gain.n_pairs == 7
+    assert by_name["b"].gain.n_pairs == 8
     assert by_name["b"].gain.mean == pytest.approx(-0.2)
     assert by_name["b"].verdict == "worse"
     assert by_name["b"].n_comparisons == 2
     text = summary_table([group])
     assert "b: -20.0 [-20.0, -20.0], worse than a" in text
-    assert "7/8" in text
+    assert "15/16" in text
+
+
+def test_seeds_of_one_split_are_pairs_and_too_few_of_them_are_told_once(tmp_path):
+    units = [("official", seed) for seed in range(5)]
+    values = {(name, None): dict.fromkeys(units, value) for name, value in (("a", 0.5), ("b", 0.4), ("c", 0.3))}
+    (group,) = summarise_experiment(Recorded(tmp_path, "grid", values))
+    assert {comparison.gain.n_pairs for comparison in group.comparisons} == {5}
+    told = summary_table([group]).split("\n\n")[-1]
+    assert told.startswith("Paired differences in H, 95 % interval; none can be shown with so few pairs (5):\n")
+    assert set(told.splitlines()[1:]) == {
+        "  b: -10.0 [-10.0, -10.0] against a",
+        "  c: -20.0 [-20.0, -20.0] against a",
+        "  ridge: -40.0 [-40.0, -40.0] against a",
+    }
 
 
 def test_a_failed_run_leaves_a_hole_that_is_counted(tmp_path):
@@ -72,7 +94,7 @@ def test_a_reference_that_is_also_a_model_has_one_row(tmp_path):
         Recorded(tmp_path, "grid", {("a", None): series(0.5), ("ridge", None): series(0.2)})
     )
     rows = {row.name: row for row in group.rows}
-    assert rows["ridge"].summary("h").mean == pytest.approx(0.235)
+    assert rows["ridge"].summary("h").mean == pytest.approx(0.275)
     assert not rows["ridge"].is_reference
 
 

@@ -12,11 +12,11 @@ from toy import toy_dataset as make_toy_dataset
 
 @pytest.fixture(scope="session")
 def finished_study(tmp_path_factory) -> Path:
-    """An experiment of one real run, with references and without rehearsal."""
+    """An experiment of one real run, with references and rehearsal."""
     folder = tmp_path_factory.mktemp("studies") / "one"
     dataset = make_toy_dataset()
     job = studies.job_of(dataset, "skd", 0)
-    studies.finish(folder, dataset, job, rehearse=False)
+    studies.finish(folder, dataset, job)
     return studies.describe(folder, [job])
 
 

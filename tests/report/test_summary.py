@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,61 @@ def test_five_pairs_cannot_prove_anything_and_the_verdict_says_so(study_of):
 def test_one_run_proves_nothing(study_of):
     (group,) = digest_of(study_of, *clear_case(1)).groups
     assert "10.0 points above cada-vae, by one pair, which proves nothing" in group.verdict
+
+
+def test_without_a_rehearsal_ausuc_decides(study_of):
+    area = {"t1": 0.5, "u": 0.1, "s": 0.9, "h": 0.2, "ausuc": 0.7}
+    peak = {**area, "h": 0.5, "ausuc": 0.4}
+    runs = [
+        {"model": model, "metrics": figures, "metrics_corrected": figures, "references": {}}
+        for model, figures in (("cada-vae", peak), ("skd", area))
+    ]
+    (rehearsed,) = digest_of(study_of, *runs).groups
+    assert rehearsed.verdict.startswith("cada-vae has the highest mean H, 50.0: 30.0 points above skd")
+    (group,) = digest_of(study_of, *({**run, "selection": {"rehearsal": None}} for run in runs)).groups
+    assert [row.method for row in group.ranked] == ["skd", "cada-vae"]
+    assert group.verdict.startswith("skd has the highest mean AUSUC, 0.700: 0.300 above cada-vae")
+
+
+COMBINATIONS = ["SR+SP+KD", "SR+SP", "SR+KD", "SP+KD", "SR", "SP", "KD", "base"]
+
+
+def ablation_of(study_of, n_splits):
+    runs = []
+    for split, arm in itertools.product(range(n_splits), COMBINATIONS):
+        parts = [] if arm == "base" else arm.lower().split("+")
+        h = 0.4 + 0.01 * split + 0.2 * ("kd" in parts) + 0.02 * ("sp" in parts) * (-1) ** split
+        runs.append({"split": str(split), "arm": arm, "marks": {"parts": parts}, "h": h, "references": {}})
+    return digest_of(study_of, *runs, kind="ablation")
+
+
+def test_an_ablation_tells_what_each_part_does(study_of):
+    digest = ablation_of(study_of, 10)
+    (group,) = digest.groups
+    assert digest.headline(group).method == "skd: SR+SP+KD"
+    told = digest.verdict(group)
+    assert told.startswith("skd: SR+SP+KD has a mean H of 64.5 [62.5, 66.5]. Each part beside its absence: SR +0.0")
+    assert "SP +0.0 [-1.2, +1.2], no difference seen (p 1)" in told
+    assert "KD +20.0 [+20.0, +20.0], better (p 0.0" in told
+    assert len(digest.differences(group)) == 3 + 7
+    few = ablation_of(study_of, 3)
+    assert few.verdict(few.groups[0]).endswith("; too few pairs (3) to show a difference.")
+
+
+def test_a_sweep_tells_the_best_value_beside_what_is_set(study_of):
+    arms = {"as set": ({"as_set": {"w": 1.0}}, 0.5), "w = 2.0": ({"field": "w", "value": 2.0}, 0.6)}
+    runs = [
+        {"seed": seed, "arm": arm, "marks": marks, "h": h, "references": {}}
+        for arm, (marks, h) in arms.items()
+        for seed in range(6)
+    ]
+    digest = digest_of(study_of, *runs, kind="sweep")
+    assert digest.verdict(digest.groups[0]) == (
+        "skd: as set has a mean H of 50.0 [50.0, 50.0]. "
+        "w = 2.0 is 10.0 points above it. It is better than as set (p 0.031)."
+    )
+    lower = digest_of(study_of, *({**run, "h": 1 - run["h"]} for run in runs), kind="sweep")
+    assert lower.verdict(lower.groups[0]).endswith("No other value has a higher mean.")
 
 
 def test_seeds_of_one_class_split_count_once(study_of):

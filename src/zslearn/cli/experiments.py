@@ -15,7 +15,8 @@ from zslearn.cli.arguments import trackers_of
 
 if TYPE_CHECKING:
     from zslearn.experiments.arms import Arm
-    from zslearn.experiments.experiment import Experiment, Kind
+    from zslearn.experiments.contrasts import Kind
+    from zslearn.experiments.experiment import Experiment
     from zslearn.experiments.folder import ExperimentFolder
     from zslearn.experiments.runner import Advance
 

@@ -314,6 +314,7 @@ def _safe(name: str) -> str:
 
 
 def _print_result(record: dict[str, Any], folder: Path) -> None:
+    from zslearn.report.study import split_words
     from zslearn.report.tables import result_table, verdict
 
     for warning in record["data"]["warnings"]:
@@ -321,8 +322,8 @@ def _print_result(record: dict[str, Any], folder: Path) -> None:
     for stage, updates in record.get("updates", {}).items():
         if updates["done"] < updates["planned"]:
             print(f"note: time was up in stage {stage} after {updates['done']} of {updates['planned']} updates.")
-    split = record["data"]["split"]
-    print(f"{record['data']['name']}, {split} split, seed {record['seed']}; percent, AUSUC as a fraction:")
+    split = split_words([record["data"]["split"]])
+    print(f"{record['data']['name']}, {split}, seed {record['seed']}; percent, AUSUC as a fraction:")
     print()
     print(result_table(record))
     print()

@@ -89,14 +89,27 @@ class Comparison:
         return "better" if self.gain.mean > 0 else "worse"
 
     @property
+    def powerless(self) -> bool:
+        """Whether so few units cannot show any difference in so many comparisons."""
+        return self.smallest_p * self.n_comparisons > 1.0 - LEVEL + _SAME
+
+    @property
     def words(self) -> str:
         """The verdict as a clause, with the reason where the units cannot show any difference."""
-        if self.verdict != "no difference seen":
-            return f"{self.verdict} than {self.against} (p {self.p_adjusted:.2g})"
-        if self.smallest_p * self.n_comparisons > 1.0 - LEVEL + _SAME:
+        joined = "from" if self.verdict == "no difference seen" else "than"
+        return f"{self.verdict} {joined} {self.against}{self._reason}"
+
+    @property
+    def judgement(self) -> str:
+        """The same without the name of what it is compared with."""
+        return f"{self.verdict}{self._reason}"
+
+    @property
+    def _reason(self) -> str:
+        if self.powerless:
             among = f" in {self.n_comparisons} comparisons" if self.n_comparisons > 1 else ""
-            return f"no difference seen from {self.against}: {self.gain.n_pairs} pairs cannot show one{among}"
-        return f"no difference seen from {self.against} (p {self.p_adjusted:.2g})"
+            return f": {self.gain.n_pairs} pairs cannot show one{among}"
+        return f" (p {self.p_adjusted:.2g})"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison ready for JSON."""

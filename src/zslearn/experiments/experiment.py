@@ -15,11 +15,11 @@ from zslearn.configuration import FieldFacts, build, field_facts
 from zslearn.data.catalog import BUILT_IN, data_folder, known_data
 from zslearn.errors import UnknownNameError, ZslearnError, unknown_name
 from zslearn.experiments.arms import Arm, ablation_arms, capped, sweep_arms
+from zslearn.experiments.contrasts import Kind
 from zslearn.experiments.documents import Entry, read_document
 from zslearn.models import MODELS, model_entry
 from zslearn.models.published import published_data, published_settings
 
-Kind = Literal["grid", "ablation", "sweep"]
 Objective = Literal["ausuc", "h"]
 ALL_MODELS = "all"
 """Stands for every model of the registry that the experiment does not name itself and that suits any data."""

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from zslearn.evaluation.statistics import Comparison, Summary, common_units, compare, corrected, summarise
-from zslearn.experiments.arms import PARTS
+from zslearn.evaluation.statistics import Comparison, Summary, summarise
+from zslearn.experiments.contrasts import Measured, Unit, contrasts
 from zslearn.experiments.folder import FAILED, FINISHED, ExperimentFolder
 
 METRICS = ("t1", "u", "s", "h", "ausuc")
 TEST_SELECTED = "test_selected"
 """What begins the names of figures that were chosen on the test view."""
-Unit = tuple[str, int]
-"""A split and a seed."""
 
 
 @dataclass(kw_only=True)
@@ -26,6 +24,8 @@ class Row:
 
     Attributes:
         name: What it is.
+        model: The model, or the closed form.
+        marks: What the experiment says of its arm.
         is_reference: Whether it is a closed-form reference that was measured beside the models.
         n_planned: Runs that the experiment asks for.
         n_failed: Runs of these that failed.
@@ -33,6 +33,8 @@ class Row:
     """
 
     name: str
+    model: str
+    marks: Mapping[str, Any] = field(default_factory=dict)
     is_reference: bool = False
     n_planned: int = 0
     n_failed: int = 0
@@ -43,6 +45,10 @@ class Row:
         for metric, value in figures.items():
             if value is not None:
                 self.values[metric][unit] = value
+
+    def measured(self, metric: str) -> Measured:
+        """Return one metric as it is compared with that of other rows."""
+        return Measured(name=self.name, model=self.model, marks=self.marks, values=self.values.get(metric, {}))
 
     @property
     def n_finished(self) -> int:
@@ -95,26 +101,18 @@ class Group:
 
 
 def summarise_experiment(folder: ExperimentFolder) -> list[Group]:
-    """Sum up what is finished of an experiment.
-
-    Grids compare every model with the best one; ablations each part with its absence, and the whole with every other
-    arm; sweeps each value with what is set. Where runs rehearse it is by corrected H, otherwise by AUSUC.
-    """
+    """Sum up what is finished of an experiment: compared by corrected H where runs rehearse, otherwise by AUSUC."""
     kind, metric = folder.plan["kind"], "h" if folder.plan.get("rehearse", True) else "ausuc"
     groups = []
     for (data, splits), rows in _rows(folder).items():
-        compared = {
-            "grid": _against_the_best,
-            "ablation": _of_parts,
-            "sweep": _against_the_first,
-        }[kind](list(rows.values()), metric)
+        compared = [row for row in rows.values() if kind == "grid" or not row.is_reference]
         groups.append(
             Group(
                 data=data,
                 splits=splits,
                 metric=metric,
                 rows=tuple(sorted(rows.values(), key=lambda row: row.is_reference)),
-                comparisons=corrected(list(compared)),
+                comparisons=contrasts(kind, [row.measured(metric) for row in compared]),
             )
         )
     return groups
@@ -129,7 +127,7 @@ def _rows(folder: ExperimentFolder) -> dict[tuple[str, str], dict[str, Row]]:
         name = job["model"]
         if job["arm"] is not None:
             name = f"{name}: {job['arm']}" if len(models) > 1 else job["arm"]
-        row = rows.setdefault(name, Row(name=name))
+        row = rows.setdefault(name, Row(name=name, model=job["model"], marks=job["marks"]))
         row.n_planned += 1
         row.n_failed += record is not None and record["status"] == FAILED
         if record is None or record["status"] != FINISHED:
@@ -138,7 +136,7 @@ def _rows(folder: ExperimentFolder) -> dict[tuple[str, str], dict[str, Row]]:
         row.add(unit, _figures(record))
         for reference, figures in record["references"].items():
             if reference not in models:
-                beside = rows.setdefault(reference, Row(name=reference, is_reference=True))
+                beside = rows.setdefault(reference, Row(name=reference, model=reference, is_reference=True))
                 beside.add(unit, {metric: figures["corrected"][metric] for metric in METRICS})
     return groups
 
@@ -149,57 +147,6 @@ def _figures(record: Mapping[str, Any]) -> dict[str, float | None]:
     if chosen_on_test:
         figures |= {f"{TEST_SELECTED}_{name}": chosen_on_test[name] for name in ("t1", "h")}
     return figures
-
-
-def _pair(name: str, against: str, ours: Sequence[Row], theirs: Sequence[Row], metric: str) -> Iterator[Comparison]:
-    """Compare the means of two sets of rows, unit by unit; nothing where they have no unit in common."""
-    units = common_units({f"{i} {row.name}": row.values.get(metric, {}) for i, row in enumerate((*ours, *theirs))})
-    if units:
-        sides = [
-            np.mean([[row.values[metric][unit] for unit in units] for row in rows], axis=0) for rows in (ours, theirs)
-        ]
-        yield compare(name, against, sides[0], sides[1])
-
-
-def _against_the_best(rows: Sequence[Row], metric: str) -> Iterator[Comparison]:
-    means = {row.name: summary.mean for row in rows if (summary := row.summary(metric))}
-    if means:
-        best = next(row for row in rows if row.name == max(means, key=lambda name: means[name]))
-        for row in rows:
-            if row is not best:
-                yield from _pair(row.name, best.name, [row], [best], metric)
-
-
-def _against_the_first(rows: Sequence[Row], metric: str) -> Iterator[Comparison]:
-    for row in rows[1:]:
-        if not row.is_reference:
-            yield from _pair(row.name, rows[0].name, [row], [rows[0]], metric)
-
-
-def _of_parts(rows: Sequence[Row], metric: str) -> Iterator[Comparison]:
-    arms = {row.name: row for row in rows if not row.is_reference}
-    combinations = {name: _parts(name) for name in arms if _parts(name) is not None}
-    by_parts = {parts: arms[name] for name, parts in combinations.items()}
-    for part in PARTS:
-        with_part = [parts for parts in by_parts if parts and part in parts and parts - {part} in by_parts]
-        if with_part:
-            yield from _pair(
-                f"{part.upper()}, averaged over the other parts",
-                "its absence",
-                [by_parts[parts] for parts in with_part],
-                [by_parts[parts - {part}] for parts in with_part if parts],
-                metric,
-            )
-    whole = rows[0]
-    for row in arms.values():
-        if row is not whole:
-            yield from _pair(whole.name, row.name, [whole], [row], metric)
-
-
-def _parts(arm: str) -> frozenset[str] | None:
-    """The parts that an arm of the eight combinations has; None for other arms."""
-    parts = frozenset() if arm == "base" else frozenset(arm.lower().split("+"))
-    return parts if parts <= set(PARTS) else None
 
 
 def summary_table(groups: Sequence[Group]) -> str:
@@ -228,9 +175,19 @@ def _group_table(group: Group) -> str:
         failed = f"  {row.n_failed} failed" if row.n_failed else ""
         lines.append(f"{row.name:{width}}{cells}{runs:>8}{failed}")
     if group.comparisons:
-        lines += ["", f"Paired differences in {_title(group.metric)}, 95 % interval; p after Holm's correction:"]
-        lines += [f"  {_sentence(comparison, group.metric)}" for comparison in group.comparisons]
+        lines += ["", *_differences(group)]
     return "\n".join(lines)
+
+
+def _differences(group: Group) -> list[str]:
+    """Tell the paired differences; that none of them can be shown is told once."""
+    head = f"Paired differences in {_title(group.metric)}, 95 % interval"
+    if all(each.powerless for each in group.comparisons):
+        most = max(each.gain.n_pairs for each in group.comparisons)
+        lines = [f"  {_gain(each, group.metric)} against {each.against}" for each in group.comparisons]
+        return [f"{head}; none can be shown with so few pairs ({most}):", *lines]
+    lines = [f"  {_gain(each, group.metric)}, {each.words}" for each in group.comparisons]
+    return [f"{head}; p after Holm's correction:", *lines]
 
 
 def _has(group: Group, metric: str) -> bool:
@@ -250,11 +207,11 @@ def _cell(summary: Summary | None, metric: str) -> str:
     return f"{factor * summary.mean:.{digits}f}{spread}"
 
 
-def _sentence(comparison: Comparison, metric: str) -> str:
+def _gain(comparison: Comparison, metric: str) -> str:
     factor, digits = _unit(metric)
     gain = comparison.gain
     interval = f"[{factor * gain.lower:+.{digits}f}, {factor * gain.upper:+.{digits}f}]"
-    return f"{comparison.name}: {factor * gain.mean:+.{digits}f} {interval}, {comparison.words}"
+    return f"{comparison.name}: {factor * gain.mean:+.{digits}f} {interval}"
 
 
 def _unit(metric: str) -> tuple[float, int]:

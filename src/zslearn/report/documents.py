@@ -10,7 +10,7 @@ from typing import Final
 
 from zslearn.report.published import CAVEAT, FEATURES, SOURCES
 from zslearn.report.study import METRICS
-from zslearn.report.summary import HEADINGS, Digest, Group, Row
+from zslearn.report.summary import HEADINGS, Digest, Group, Row, gain_text
 
 _LATEX: Final = {
     "\\": r"\textbackslash{}",
@@ -72,12 +72,12 @@ def to_markdown(digest: Digest) -> str:
     lines += [f"> **Note:** {markdown_text(warning)}" for warning in digest.warnings]
     lines += [""] if digest.warnings else []
     for group in digest.groups:
-        lines += [f"## {markdown_text(group.name)}", "", markdown_text(group.verdict), ""]
+        lines += [f"## {markdown_text(group.name)}", "", markdown_text(digest.verdict(group)), ""]
         lines += [f"| method | runs | {' | '.join(HEADINGS.values())} |", "| --- | ---: |" + " ---: |" * len(METRICS)]
         for row in group.ordered:
             cells = [_cell(group, row, metric, "**{}**", " ± ") for metric in METRICS]
             lines.append(f"| {markdown_text(_name(row))} | {len(row.corrected)} | {' | '.join(cells)} |")
-        lines += ["", _legend(group), ""]
+        lines += ["", _legend(group), "", *_differences_markdown(digest, group)]
         lines += _published_markdown(group)
     if study.holes:
         lines += ["## Holes", "", "| run | status | cause |", "| --- | --- | --- |"]
@@ -148,6 +148,18 @@ def to_csv(digest: Digest) -> str:
     return out.getvalue()
 
 
+def _differences_markdown(digest: Digest, group: Group) -> Iterator[str]:
+    differences = digest.differences(group)
+    if not differences:
+        return
+    yield from (f"### Paired differences in {HEADINGS[group.metric]}", "", "| | against | difference | |")
+    yield "| --- | --- | ---: | --- |"
+    for each in differences:
+        cells = (markdown_text(each.name), markdown_text(each.against), gain_text(each, group.metric), each.judgement)
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
 def _published_markdown(group: Group) -> Iterator[str]:
     if not group.published:
         return
@@ -190,7 +202,8 @@ def _legend(group: Group) -> str:
         if group.leaders
         else "no row is better than every other in a paired test"
     )
-    return f"Percent, AUSUC as a fraction; corrected for label shift; {spread}; {marked}."
+    shift = "corrected for label shift" if group.metric == "h" else "not rehearsed, so U, S and H are not corrected"
+    return f"Percent, AUSUC as a fraction; {shift}; {spread}; {marked}."
 
 
 def _tabular(columns: str, header: str, rows: Sequence[str], caption: str) -> str:

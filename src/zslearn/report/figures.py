@@ -7,7 +7,7 @@ Names from records stand in data alone, never in a specification's expressions. 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from zslearn.report.study import METRICS, Run
@@ -29,6 +29,7 @@ MAX_BARS: Final = 200
 MAX_CURVES: Final = 60
 """Seen-unseen curves, at most."""
 _CURVE_STEPS = 100
+_PERCENT = "percent; AUSUC times 100"
 
 DAMAGED: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 """What reading a part of a record raises that is not as it should be."""
@@ -52,7 +53,7 @@ def specifications(digest: Digest) -> dict[str, Spec]:
     ]
     figures = {"methods": _methods(digest, shown), "curves": _curves(digest, shown)}
     if digest.study.kind == "sweep":
-        figures["sweep"] = _sweep(shown, sweep_fields(digest))
+        figures["sweep"] = _sweep(shown, sweep_fields(digest), digest.metric)
     return {**figures, **_closer()}
 
 
@@ -108,8 +109,10 @@ def _colours(digest: Digest) -> Spec:
 
 
 def _dashes(digest: Digest) -> Spec:
-    dashes = itertools.cycle(_DASHES)
-    return _by_method(digest, [[1, 0] if digest.is_model(method) else next(dashes) for method in digest.methods])
+    """Tell apart the lines of references, which share a colour, and those of models beyond the palette."""
+    others = itertools.cycle(_DASHES)
+    models = itertools.chain.from_iterable([each] * len(PALETTE) for each in itertools.cycle(([1, 0], *_DASHES)))
+    return _by_method(digest, [next(models if digest.is_model(method) else others) for method in digest.methods])
 
 
 def _by_method(digest: Digest, values: list[Any]) -> Spec:
@@ -149,11 +152,11 @@ def _methods(digest: Digest, shown: list[Spec]) -> Spec:
     mark: Spec = {"type": "bar", "height": {"band": 0.62}, "opacity": 0.85} if bars else {"type": "point"}
     if not bars:
         mark |= {"filled": True, "size": 90, "opacity": 1}
-    x = _percent_axis("percent", scale={"zero": bars})
+    x = _percent_axis(_PERCENT, scale={"zero": bars})
     return _base(
         # The script fits the height to the rows that are shown.
         200,
-        params=[*shown, {"name": "metric", "value": "h"}],
+        params=[*shown, {"name": "metric", "value": digest.metric}],
         transform=[{"filter": f"{_SHOWN} && datum.metric == metric"}],
         layer=[
             *([{"mark": mark, "encoding": _xy("mean", x, y, colour, tooltip)}] if bars else []),
@@ -202,7 +205,8 @@ def _method_columns(digest: Digest) -> Columns:
 
 def _curves(digest: Digest, shown: list[Spec]) -> Spec:
     """Seen against unseen accuracy at every offset, with lines of equal H behind."""
-    legend = {"title": None, "orient": "bottom", "columns": _columns_of(210), "labelLimit": 190, "symbolType": "stroke"}
+    legend = {"title": None, "orient": "bottom", "columns": _columns_of(210), "labelLimit": 190}
+    legend |= {"symbolType": "stroke", "symbolSize": 500}
     colour = {"field": "method", "type": "nominal", "scale": _colours(digest)}
     contours = [
         {"h": h, "u": u, "s": h * u / (2 * u - h)}
@@ -241,6 +245,7 @@ def _curves(digest: Digest, shown: list[Spec]) -> Spec:
                     "strokeDash": {"field": "method", "type": "nominal", "scale": _dashes(digest), "legend": legend},
                     "order": {"field": "order"},
                     "detail": {"field": "method"},
+                    "tooltip": tooltip[:1],
                 },
             },
             {
@@ -284,19 +289,19 @@ def _curve_columns(digest: Digest) -> Columns:
 
 
 def _curve_of(group: Group, row: Row) -> tuple[tuple[list[float], list[float]] | None, Run | None]:
-    """Return the curve of the run in the middle by H; a reference's is taken from a model's record."""
+    """Return the curve of the run in the middle; a reference's is taken from a model's record."""
     runs = row.runs or tuple(run for each in group.rows for run in each.runs if row.method in run.references)
     if not runs:
         return None, None
-    run = middle_run(runs)
+    run = middle_run(runs, group.metric)
     told = run.part("curve") if row.runs else run.part("reference_curves", row.method)
     unseen, seen = (_numbers(told.get(name)) for name in ("unseen", "seen"))
     return ((unseen, seen) if unseen and len(unseen) == len(seen) else None), run
 
 
-def middle_run(runs: Sequence[Run]) -> Run:
-    """Return the run whose corrected H is in the middle of theirs; it stands for them where one must be shown."""
-    return sorted(runs, key=lambda run: run.corrected["h"])[len(runs) // 2]
+def middle_run(runs: Sequence[Run], metric: str) -> Run:
+    """Return the run whose figure is in the middle of theirs; it stands for them where one must be shown."""
+    return sorted(runs, key=lambda run: run.corrected[metric])[len(runs) // 2]
 
 
 def sweep_fields(digest: Digest) -> list[str]:
@@ -304,10 +309,10 @@ def sweep_fields(digest: Digest) -> list[str]:
     return sorted(set(_sweep_columns(digest)["field"]))
 
 
-def _sweep(shown: list[Spec], fields: Sequence[str]) -> Spec:
+def _sweep(shown: list[Spec], fields: Sequence[str], metric: str) -> Spec:
     """The chosen figure over the values of the chosen setting."""
     x = {"field": "value", "type": "quantitative", "scale": {"type": "symlog", "constant": 0.1}, "title": "value"}
-    y = _percent_axis("percent", scale={"zero": False})
+    y = _percent_axis(_PERCENT, scale={"zero": False})
     colour = {
         "field": "line",
         "type": "nominal",
@@ -317,7 +322,7 @@ def _sweep(shown: list[Spec], fields: Sequence[str]) -> Spec:
     chosen = "indexof(shownGroups, datum.group) >= 0 && datum.metric == metric && datum.field == field"
     return _base(
         320,
-        params=[shown[0], {"name": "metric", "value": "h"}, {"name": "field", "value": next(iter(fields), "")}],
+        params=[shown[0], {"name": "metric", "value": metric}, {"name": "field", "value": next(iter(fields), "")}],
         transform=[{"filter": chosen}],
         layer=[
             {
@@ -661,6 +666,6 @@ def _add(columns: Columns, **cells: Any) -> None:
         columns[name].append(cell)
 
 
-def metric_choices() -> Iterable[tuple[str, str]]:
-    """Return the figures that may be chosen, with what they are called; H first."""
-    return [("h", HEADINGS["h"]), *((metric, HEADINGS[metric]) for metric in METRICS if metric != "h")]
+def metric_choices(first: str) -> list[tuple[str, str]]:
+    """Return the figures that may be chosen, with what they are called."""
+    return [(metric, HEADINGS[metric]) for metric in (first, *(other for other in METRICS if other != first))]

@@ -27,7 +27,7 @@ from zslearn.report.figures import (
 )
 from zslearn.report.published import CAVEAT, FEATURES, REMARKS, SOURCES
 from zslearn.report.study import METRICS, Run, Study, read_study
-from zslearn.report.summary import HEADINGS, Digest, Group, Row, summed_up
+from zslearn.report.summary import HEADINGS, Digest, Group, Row, figure_text, gain_text, summed_up
 
 Format = Literal["html", "md", "latex", "csv"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
@@ -99,7 +99,9 @@ def to_html(digest: Digest) -> str:
         study=digest.study,
         facts=_facts(digest),
         metrics=HEADINGS,
-        metric_choices=list(metric_choices()),
+        metric_choices=metric_choices(digest.metric),
+        figure_text=figure_text,
+        gain_text=gain_text,
         cells=_cells,
         test_selected=any(run.part("test_selected") for run in digest.study.runs),
         selected=_selected,
@@ -257,7 +259,7 @@ def _closer(digest: Digest) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def _view(group: Group, row: Row) -> dict[str, Any]:
-    run = middle_run(row.runs)
+    run = middle_run(row.runs, group.metric)
     sheet = run.sheet() or {}
     try:
         parts = ("class", "mean", "generated", "real")
@@ -271,6 +273,7 @@ def _view(group: Group, row: Row) -> dict[str, Any]:
         "method": row.method,
         "run": f"split {run.split}, seed {run.seed}" if run.split != "official" else f"official split, seed {run.seed}",
         "nRuns": len(row.runs),
+        "by": HEADINGS[group.metric],
         "columns": {name: compact(columns) for name, columns in closer_columns(run, row, sheet).items()},
         "images": images,
         "confusionLeftOut": left_out,

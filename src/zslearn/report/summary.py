@@ -13,6 +13,7 @@ import numpy as np
 from zslearn.data.stand_in import MARK
 from zslearn.evaluation.events import contradictions
 from zslearn.evaluation.statistics import Comparison, Summary, compare, corrected, summarise
+from zslearn.experiments.contrasts import ABSENCE, AVERAGED, Measured, contrasts
 from zslearn.report.published import PublishedResult, published_on, same_method
 from zslearn.report.study import METRICS, Figures, Run, Study, split_words
 from zslearn.shapes import Points
@@ -77,11 +78,17 @@ class Group:
         """Data and splits in words."""
         return f"{self.data}, {split_words(self.splits)}"
 
+    @cached_property
+    def metric(self) -> str:
+        """What rows are ranked by: corrected H, or AUSUC where nothing was rehearsed."""
+        rehearsed = any(run.part("selection", "rehearsal") for row in self.rows for run in row.runs)
+        return "h" if rehearsed else "ausuc"
+
     @property
     def ranked(self) -> list[Row]:
-        """The rows that are results, the best mean corrected H first."""
+        """The rows that are results, the best mean first."""
         results = [row for row in self.rows if not row.uses_test_data]
-        return _by_mean(results, "h")
+        return _by_mean(results, self.metric)
 
     @property
     def ordered(self) -> list[Row]:
@@ -115,9 +122,7 @@ class Group:
         for other in others:
             units = sorted(_measured(row, metric) & _measured(other, metric))
             if units:
-                ours, theirs = (
-                    np.array([100 * each.corrected[unit][metric] for unit in units]) for each in (row, other)
-                )
+                ours, theirs = (np.array([each.corrected[unit][metric] for unit in units]) for each in (row, other))
                 blocks = [split for split, _ in units] if len({split for split, _ in units}) > 1 else None
                 comparisons.append(compare(row.method, other.method, ours, theirs, blocks=blocks))
         return corrected(comparisons)
@@ -125,30 +130,31 @@ class Group:
     @cached_property
     def verdict(self) -> str:
         """What the figures say, in one sentence."""
-        ranked = [row for row in self.ranked if row.summary("h").n]
+        metric, heading = self.metric, HEADINGS[self.metric]
+        ranked = [row for row in self.ranked if row.summary(metric).n]
         if not ranked:
-            return "There is no H, as there are no test rows of both seen and unseen classes."
+            return f"There is no {heading}, as there are no test rows of both seen and unseen classes."
         best = ranked[0]
-        lead = f"{best.method} has the highest mean H, {_interval(best)}"
+        lead = f"{best.method} has the highest mean {heading}, {interval_text(best, metric)}"
         if len(ranked) == 1:
             return f"{lead}; there is nothing to compare it with."
         # The words must hold for the comparison with the nearest rival, made beside those with all others.
-        comparisons = self.compared("h", best, ranked[1:])
+        comparisons = self.compared(metric, best, ranked[1:])
         nearest = next((each for each in comparisons if each.against == ranked[1].method), None)
         if nearest is None:
             told = f"{ranked[1].method} was measured on other units"
-        elif nearest.gain.n_pairs == 1:
-            told = f"{nearest.gain.mean:.1f} points above {ranked[1].method}, by one pair, which proves nothing"
         else:
-            told = f"{nearest.gain.mean:.1f} points above {ranked[1].method}. {_sentence(nearest.words)}"
+            told = f"{_distance(metric, nearest.gain.mean)} above {ranked[1].method}"
+            one = nearest.gain.n_pairs == 1
+            told += ", by one pair, which proves nothing" if one else f". {_sentence(nearest.words)}"
         return f"{lead}: {told}.{self._best_model(best)}"
 
     def _best_model(self, best: Row) -> str:
         """Say where the best model stands, where a closed form is ahead."""
-        models = [row for row in self.ranked if row.kind == "model" and row.summary("h").n]
+        models = [row for row in self.ranked if row.kind == "model" and row.summary(self.metric).n]
         if best.kind == "model" or not models:
             return ""
-        return f" The best model, {models[0].method}, has {_interval(models[0])}."
+        return f" The best model, {models[0].method}, has {interval_text(models[0], self.metric)}."
 
     @cached_property
     def published(self) -> tuple[tuple[PublishedResult, Row | None], ...]:
@@ -178,6 +184,54 @@ class Digest:
         rows = [row for group in self.groups for row in group.rows]
         ordered = sorted(rows, key=lambda row: row.kind == "reference")
         return list(dict.fromkeys(row.method for row in ordered))
+
+    @property
+    def metric(self) -> str:
+        """What figures begin with: corrected H, or AUSUC where nothing was rehearsed."""
+        return "h" if any(group.metric == "h" for group in self.groups) else "ausuc"
+
+    def differences(self, group: Group) -> tuple[Comparison, ...]:
+        """Return the paired comparisons that this kind of study is about, corrected together; none for a single run."""
+        if self.study.kind == "run":
+            return ()
+        rows = group.ranked if self.study.kind == "grid" else [row for row in group.rows if row.runs]
+        return contrasts(self.study.kind, [self._compared(row, group.metric) for row in rows])
+
+    def headline(self, group: Group) -> Row | None:
+        """Return the row that stands for a group: the whole of an ablation, what is set in a sweep, or the best."""
+        ranked = [row for row in group.ranked if row.summary(group.metric).n]
+        bases = [row for row in ranked if self._compared(row, group.metric).is_base]
+        return next(iter([*bases, *ranked]), None)
+
+    def verdict(self, group: Group) -> str:
+        """Say what the figures of a group say, in a few sentences."""
+        metric, row, differences = group.metric, self.headline(group), self.differences(group)
+        if row is None or self.study.kind not in ("ablation", "sweep"):
+            return group.verdict
+        stands = f"{row.method} has a mean {HEADINGS[metric]} of {interval_text(row, metric)}."
+        parts = [each for each in differences if each.against == ABSENCE]
+        if parts:
+            return f"{stands} Each part beside its absence: {_parts_told(parts, metric)}"
+        best = max(differences, key=lambda each: each.gain.mean, default=None)
+        if self.study.kind == "ablation" or best is None:
+            return group.verdict
+        if best.gain.mean <= 0:
+            return f"{stands} No other value has a higher mean."
+        return f"{stands} {best.name} is {_distance(metric, best.gain.mean)} above it. {_sentence(best.words)}."
+
+    def _compared(self, row: Row, metric: str) -> Measured:
+        """Return a row as it is compared; where there is one model, arms go by their own names."""
+        run = row.runs[0] if row.runs else None
+        return Measured(
+            name=run.arm if run is not None and run.arm and len(self._run_models) == 1 else row.method,
+            model=run.model if run is not None else row.method,
+            marks=run.marks if run is not None else {},
+            values={unit: row.corrected[unit][metric] for unit in _measured(row, metric)},
+        )
+
+    @cached_property
+    def _run_models(self) -> set[str]:
+        return {run.model for run in self.study.runs}
 
     def is_model(self, method: str) -> bool:
         """Whether a method is a model, not a reference."""
@@ -213,10 +267,40 @@ def _sentence(words: str) -> str:
     return f"It is {words}" if words.startswith(("better", "worse")) else words[:1].upper() + words[1:]
 
 
-def _interval(row: Row) -> str:
-    h = row.summary("h")
-    spread = f" [{100 * h.lower:.1f}, {100 * h.upper:.1f}]" if h.n > 1 else ""
-    return f"{100 * h.mean:.1f}{spread}"
+def figure_text(metric: str, value: float, sign: str = "") -> str:
+    """Return a figure as tables print it: in percent, AUSUC as a fraction.
+
+    Example:
+        >>> figure_text("h", 0.5), figure_text("ausuc", 0.25, "+")
+        ('50.0', '+0.250')
+    """
+    return f"{value:{sign}.3f}" if metric == "ausuc" else f"{100 * value:{sign}.1f}"
+
+
+def interval_text(row: Row, metric: str) -> str:
+    """Return a row's mean with its interval, where it has one."""
+    summary = row.summary(metric)
+    mean, lower, upper = (figure_text(metric, value) for value in (summary.mean, summary.lower, summary.upper))
+    return f"{mean} [{lower}, {upper}]" if summary.n > 1 else mean
+
+
+def gain_text(comparison: Comparison, metric: str) -> str:
+    """Return a paired difference with its interval."""
+    gain = comparison.gain
+    mean, lower, upper = (figure_text(metric, value, "+") for value in (gain.mean, gain.lower, gain.upper))
+    return f"{mean} [{lower}, {upper}]" if gain.n_pairs > 1 else mean
+
+
+def _distance(metric: str, value: float) -> str:
+    return figure_text(metric, value) + (" points" if metric != "ausuc" else "")
+
+
+def _parts_told(parts: Sequence[Comparison], metric: str) -> str:
+    """Tell what each part does; that nothing can be shown is told once."""
+    told = [f"{each.name.removesuffix(AVERAGED)} {gain_text(each, metric)}" for each in parts]
+    if all(each.powerless for each in parts):
+        return f"{', '.join(told)}; too few pairs ({parts[0].gain.n_pairs}) to show a difference."
+    return "; ".join(f"{gain}, {each.judgement}" for gain, each in zip(told, parts, strict=True)) + "."
 
 
 def _measured(row: Row, metric: str) -> set[Unit]:

@@ -136,7 +136,7 @@
 
   const lookCloser = async (index) => {
     const view = report.closer[index];
-    const runs = view.nRuns > 1 ? `the middle one of ${view.nRuns} runs by H, ` : "";
+    const runs = view.nRuns > 1 ? `the middle one of ${view.nRuns} runs by ${view.by}, ` : "";
     document.getElementById("closer-run").textContent = `${view.method} on ${view.group}: ${runs}${view.run}`;
     const left = view.confusionLeftOut;
     document.getElementById("confusion-left-out").textContent = left > 0 ? `The ${left} least confused classes are left out.` : "";
