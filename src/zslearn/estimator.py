@@ -32,6 +32,7 @@ from zslearn.shapes import Features, Ids, Scores, Semantics
 from zslearn.training.checkpoint import Checkpoints
 from zslearn.training.loop import Progress
 from zslearn.training.streams import derive_seed
+from zslearn.training.team import current_team
 
 Candidates = Literal["all", "seen", "unseen"]
 N_FOLDS = 3
@@ -199,7 +200,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 return scores
             return lambda features: checkpoints.scores(part, lambda: scores(features))
 
-        self.rehearsal_ = rehearse(folds, train_fold, n_alternatives=len(self.alternatives_))
+        # Processes that train together must not differ in their choices by a rounding.
+        self.rehearsal_ = current_team().agreed(rehearse(folds, train_fold, n_alternatives=len(self.alternatives_)))
         return self.rehearsal_
 
     def _train(

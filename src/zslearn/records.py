@@ -19,6 +19,7 @@ from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.diagnostics import N_COPY_CLASSES, N_GENERATED, answers_of_unseen, compare_generated
 from zslearn.evaluation.metrics import SeenUnseenCurve
 from zslearn.evaluation.protocol import Measurement, Outcome
+from zslearn.training.team import current_team
 
 RECORD_VERSION = 2
 CURVE_POINTS = 200
@@ -117,6 +118,7 @@ def hardware(device: str) -> Mapping[str, Any]:
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "precision": "float32",
+        **({"processes": size} if (size := current_team().size) > 1 else {}),
     }
 
 

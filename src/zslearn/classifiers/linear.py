@@ -12,6 +12,7 @@ from zslearn.tensors import FeatureBatch, ScoreBatch
 from zslearn.training.loop import Loop, Rows
 from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import Streams
+from zslearn.training.team import ALONE, current_team
 
 _BATCH_SIZE = 256
 
@@ -152,4 +153,7 @@ def _train(
     n_steps = max(1, epochs * inputs.shape[0] // _BATCH_SIZE)
     stage = Stage(name="classifier", phases=(phase,), n_steps=n_steps, batch_size=_BATCH_SIZE)
     no_semantics = torch.zeros(int(labels.max()) + 1, 0, device=inputs.device)
-    Loop(module, Plan((stage,)), Rows(inputs, labels, no_semantics), streams).run()
+    team = current_team()
+    # The size of these batches is nobody's to set: processes that it cannot be divided among do the same work each.
+    shared = team if _BATCH_SIZE % team.size == 0 else ALONE
+    Loop(module, Plan((stage,)), Rows(inputs, labels, no_semantics), streams, team=shared).run()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zslearn.cli.arguments import add_data_arguments, add_json_argument, add_log_argument, add_set_argument, trackers_of
 
 if TYPE_CHECKING:
+    from zslearn.cli.together import Leadership
     from zslearn.data.dataset import ZSLDataset
     from zslearn.runs import RunInProgress
     from zslearn.tracking import Trackers
@@ -73,7 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
             received=str(arguments.checkpoint_every),
             remedy="Leave it out for every minute; 0 saves after every step.",
         )
-    folder, record = _resumed(arguments) if arguments.resume else _started(arguments)
+    from zslearn.cli.together import Leadership, follow
+    from zslearn.training.team import launched_team
+
+    with launched_team() as team:
+        if not team.leads:
+            return follow(team)
+        with Leadership(team) as leadership:
+            folder, record = (_resumed if arguments.resume else _started)(arguments, leadership)
     if arguments.json:
         print(json.dumps({"folder": str(folder), **record}, indent=2))
     else:
@@ -81,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _started(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+def _started(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Path, dict[str, Any]]:
     """Start a run from its arguments."""
     from zslearn.configuration import build, parse_assignments
     from zslearn.data.catalog import load_data
@@ -125,10 +133,10 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     }
     with RunInProgress(arguments.out, default, begun) as run_in_progress:
         checkpoints = Checkpoints(lambda: run_in_progress.folder, every=arguments.checkpoint_every)
-        return _execute(dataset, run_in_progress, checkpoints, trackers_of(arguments))
+        return _execute(dataset, run_in_progress, checkpoints, trackers_of(arguments), leadership)
 
 
-def _resumed(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+def _resumed(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Path, dict[str, Any]]:
     """Go on with a run that stopped; one that is finished is only shown again."""
     from zslearn.data.catalog import load_data
     from zslearn.devices import resolve_device
@@ -176,7 +184,7 @@ def _resumed(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
             },
             checkpoints.history,
         )
-        return _execute(dataset, run_in_progress, checkpoints, trackers_of(arguments))
+        return _execute(dataset, run_in_progress, checkpoints, trackers_of(arguments), leadership)
 
 
 def _execute(
@@ -184,6 +192,7 @@ def _execute(
     run_in_progress: RunInProgress,
     checkpoints: Checkpoints,
     trackers: AbstractContextManager[Trackers | None],
+    leadership: Leadership,
 ) -> tuple[Path, dict[str, Any]]:
     """Run the protocol; whatever happens, the folder's record says how it ended."""
     from zslearn.cli.interrupts import GentleInterrupts
@@ -202,6 +211,7 @@ def _execute(
             ProgressReport(run_in_progress.keep, checkpoints.history) as progress,
             trackers as log,
         ):
+            leadership.tell(begun, run_in_progress.folder if begun["resumed"] else None)
             outcome = run_protocol(
                 dataset,
                 model=begun["model"],
@@ -271,13 +281,17 @@ def _lasting_names(arguments: argparse.Namespace) -> tuple[str, str | None, str 
 
 def _command(arguments: argparse.Namespace, split: str, settings: dict[str, Any]) -> str:
     """Return the command that does this run again, from any folder."""
+    from zslearn.training.team import launched_size
+
     data, features, semantics = _lasting_names(arguments)
     options = {"--data": data, "--features": features, "--semantics": semantics, "--split": split}
     options |= {"--model": arguments.model, "--seed": str(arguments.seed)}
     words = [word for name, value in options.items() if value is not None for word in (name, value)]
+    n_processes = launched_size()
+    launch = ["zslearn"] if n_processes == 1 else ["torchrun", "--nproc-per-node", str(n_processes), "-m", "zslearn"]
     if settings:
         words += ["--set", *(f"{name}={json.dumps(value)}" for name, value in settings.items())]
-    return shlex.join(["zslearn", "run", *words])
+    return shlex.join([*launch, "run", *words])
 
 
 def _settings_file(path: Path | None) -> dict[str, Any]:

@@ -126,6 +126,7 @@ class FeatureGAN(TermsHost):
             trains=(*generator_trains, *self.taught_modules),
             loss=self.generator_loss,
             learning_rate=config.learning_rate,
+            divisible=not self.terms.compares_rows,
         )
         return Stage(
             name="adversarial",

@@ -125,6 +125,7 @@ class CADAVAE(TermsHost):
             loss=self.joint_loss,
             learning_rate=config.learning_rate,
             betas=(0.9, 0.999),
+            divisible=not self.terms.compares_rows,
         )
         stage = Stage(name="aligned", phases=(phase,), n_steps=config.n_updates, batch_size=config.batch_size)
         return Plan((*self.terms.stages(config.batch_size), stage))

@@ -10,7 +10,7 @@ training rows; the final classifier is the last one, not the best of its epochs 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, final
 
 import torch
@@ -101,7 +101,8 @@ class CEGZSL(FeatureGAN):
         """In each step, the updates of critic and embedding, and one of the generator."""
         judges = ("critic", "embedding", "projection", "scorer")
         stage = self.adversarial_stage(critic_trains=(*judges, *self.taught_modules))
-        return Plan((*self.terms.stages(self.config.batch_size), stage))
+        whole = replace(stage, phases=tuple(replace(phase, divisible=False) for phase in stage.phases))
+        return Plan((*self.terms.stages(self.config.batch_size), whole))
 
     def critic_loss(self, step: Step) -> Terms:
         """The critic's gap and penalty; both contrasts of the embedding on real samples, and what it is taught."""

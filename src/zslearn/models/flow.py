@@ -117,6 +117,7 @@ class Flow(TermsHost):
             learning_rate=config.learning_rate,
             betas=(0.9, 0.999),
             cosine=True,
+            divisible=not self.terms.compares_rows,
         )
         stage = Stage(
             name="flow",
@@ -140,7 +141,9 @@ class Flow(TermsHost):
         found = self.velocity(torch.lerp(noise, ends, times), times, step.semantics * shown)
         terms = {"flow": squared_error(found, ends - noise), **self.terms_loss(step)}
         if self.prototypes is not None:
-            terms |= self.terms.on_classes(step, self.prototypes, lambda semantics: self.offsets(semantics, streams))
+            terms |= self.terms.on_classes(
+                step, self.prototypes, lambda semantics: self.offsets(semantics, streams.whole)
+            )
         return terms
 
     def sample(self, semantics: SemanticBatch, streams: Streams) -> FeatureBatch:

@@ -12,7 +12,7 @@ trained anew after the generator, where the source answers with the one that was
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, final
 
 import torch
@@ -91,9 +91,13 @@ class LsrGAN(FeatureGAN):
             trains=("generator", "classifier"),
             loss=self.unseen_loss,
             learning_rate=config.learning_rate,
+            divisible=False,
         )
-        adversarial = self.adversarial_stage(more=(unseen,) if self.task.n_unseen > 0 else ())
-        return Plan((pretraining, *self.terms.stages(config.batch_size), adversarial))
+        stage = self.adversarial_stage()
+        critic, generator = stage.phases
+        # Means are taken of the samples that a class has in the whole batch.
+        phases = (critic, replace(generator, divisible=False), *((unseen,) if self.task.n_unseen > 0 else ()))
+        return Plan((pretraining, *self.terms.stages(config.batch_size), replace(stage, phases=phases)))
 
     def classifier_loss(self, step: Step) -> Terms:
         """Cross-entropy of the classifier on real samples."""

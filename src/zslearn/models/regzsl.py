@@ -110,8 +110,9 @@ class REGZSL(FeatureGAN):
             repeats=config.critic_updates,
             learning_rate=config.embedding_learning_rate,
             betas=(0.9, 0.999),
+            divisible=False,
         )
-        whole = replace(stage, phases=(critic, embedding, generator))
+        whole = replace(stage, phases=(critic, embedding, replace(generator, divisible=False)))
         return Plan((*self.terms.stages(config.batch_size), whole))
 
     def embedding_loss(self, step: Step) -> Terms:

@@ -136,6 +136,7 @@ class SKD(GenerativeModel):
             trains=("encoder", "generator", *(("terms.head",) if self.terms.taught else ())),
             loss=self.joint_loss,
             learning_rate=config.learning_rate,
+            divisible=not self.terms.compares_rows,
         )
         generative = Stage(
             name="generative",
@@ -171,7 +172,7 @@ class SKD(GenerativeModel):
         terms |= self.terms.on_real(step, self, lambda: self._finish(decoded))
         if (prototypes := self.prototypes) is not None:
             terms |= self.terms.on_classes(
-                step, prototypes, lambda semantics: self.offsets(semantics, prototypes, step.streams)
+                step, prototypes, lambda semantics: self.offsets(semantics, prototypes, step.streams.whole)
             )
         terms |= self.terms.on_unseen(step, self)
         return terms

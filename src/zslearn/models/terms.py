@@ -158,6 +158,11 @@ class SemanticTerms(nn.Module):
         """Whether the student's semantic head learns anything; without that there is none."""
         return self.config.kd_weight * self.config.kd_encoder_weight > 0 or self._teaches_on_unseen
 
+    @property
+    def compares_rows(self) -> bool:
+        """Whether a term looks at the distances between rows of a batch."""
+        return self.config.kd_weight * self.config.kd_relational_weight > 0
+
     def verdict(self, view: HiddenBatch, semantics: ClassSemantics) -> ScoreBatch | None:
         """The student's logits of any classes, weighed for the final classifier; None without distillation."""
         weight = self.config.kd_verdict_weight
@@ -231,9 +236,10 @@ class SemanticTerms(nn.Module):
         if not active or self.task.n_unseen == 0 or step.progress < config.warm_up:
             return {}
         n_classes, n_samples = min(config.unseen_classes, self.task.n_unseen), config.unseen_samples
-        ids = self.task.unseen_ids[step.streams.subset("unseen classes", self.task.n_unseen, n_classes)]
+        streams = step.streams.whole
+        ids = self.task.unseen_ids[streams.subset("unseen classes", self.task.n_unseen, n_classes)]
         labels = ids.repeat_interleave(n_samples, dim=-1)
-        samples = host.sample(self.task.semantics[labels], step.streams)
+        samples = host.sample(self.task.semantics[labels], streams)
         terms: dict[str, Tensor] = {}
         if self._regularizes:
             terms |= self._regularization(samples.unflatten(-2, (n_classes, n_samples)), ids)

@@ -166,6 +166,16 @@ class Checkpoints:
             ) from error
 
 
+class FollowedCheckpoints(Checkpoints):
+    """The saved states of a run, for a process that trains along with the one that keeps them, and writes nothing."""
+
+    def step_done(self, part: int, loop: Loop) -> None:
+        """Go on: the other process decides when to save and when to stop."""
+
+    def _write(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        pass
+
+
 @dataclass(frozen=True)
 class PartKeeper:
     """Keeps the state of one part's training."""

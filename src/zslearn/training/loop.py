@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from zslearn.errors import TrainingError
 from zslearn.tensors import ClassSemantics
 from zslearn.training.plan import Phase, Plan, Stage, Step
-from zslearn.training.streams import Streams
+from zslearn.training.streams import RowStreams, Streams
+from zslearn.training.team import Team, current_team
 
 _SMALLEST_NORM = 1e-6
 _NEVER = 2**62
@@ -28,12 +29,20 @@ class Rows:
     labels: Tensor
     semantics: ClassSemantics
 
-    def draw(self, size: int, streams: Streams, purpose: str) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(
+        self, size: int, streams: Streams, purpose: str, part: slice = slice(None)
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Draw a batch with replacement: features, condition vectors and labels.
 
         Each purpose has a stream of its own, so that another stage before it changes no batch.
+
+        Args:
+            size: Rows in the batch.
+            streams: Where the draw comes from.
+            purpose: Names the stream.
+            part: Which rows of the batch are wanted.
         """
-        rows = streams.integers(f"batch/{purpose}", self.labels.shape[0], size)
+        rows = streams.integers(f"batch/{purpose}", self.labels.shape[0], size)[..., part]
         labels = self.labels[rows]
         return self.features[rows], self.semantics[labels], labels
 
@@ -72,19 +81,23 @@ class Loop:
         plan: What to do.
         rows: What to train on.
         streams: Where all randomness comes from.
+        team: The processes that share the batches; None for those of ``launched_team``.
 
     Attributes:
         n_done: How many steps of each stage have been executed.
         seconds: How long ``run`` has taken so far.
     """
 
-    def __init__(self, model: nn.Module, plan: Plan, rows: Rows, streams: Streams) -> None:
+    def __init__(self, model: nn.Module, plan: Plan, rows: Rows, streams: Streams, *, team: Team | None = None) -> None:
         self.n_done = [0] * len(plan.stages)
         self.seconds = 0.0
         self.model = model
         self.plan = plan
         self.rows = rows
         self.streams = streams
+        self.team = current_team() if team is None else team
+        for stage in plan.stages:
+            self.team.part(stage.batch_size)
         self.cursor = Cursor()
         self._optimisers: dict[str, torch.optim.Optimizer] = {}
         self._averages: dict[str, Tensor] = {}
@@ -124,7 +137,7 @@ class Loop:
             stage, step = self._stage, self.cursor.step
             self.step()
             self.seconds = time.monotonic() - begun
-            if self.seconds >= max_seconds:
+            if self.team.out_of_time(self.seconds, max_seconds):
                 self.stop()
             if step % every == 0 or self.cursor.step == 0:
                 self.check()
@@ -234,24 +247,33 @@ class Loop:
         return self.plan.stages[self.cursor.stage]
 
     def _update(self, stage: Stage, phase: Phase, optimiser: torch.optim.Optimizer) -> None:
-        features, semantics, labels = self.rows.draw(stage.batch_size, self.streams, stage.name)
-        terms = phase.loss(
-            Step(features, semantics, labels, self.cursor.step / stage.n_steps, self.streams),
-        )
+        terms = phase.loss(self._batch(stage, phase))
         sums = torch.stack([term.sum() for term in terms.values()])
-        self._watch((stage.name, phase.name, *terms), sums.detach())
-        total = sums.sum()
         parameters = [parameter for _, parameter in self._named_parameters(phase.trains)]
         # Terms may set in late: what no present term reaches stays as it is.
-        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
+        gradients = torch.autograd.grad(sums.sum(), parameters, allow_unused=True)
+        reached = [parameter for parameter, gradient in zip(parameters, gradients, strict=True) if gradient is not None]
+        measured = [sums.detach(), *(term.detach() for term in terms.values())]
+        averages = self.team.average([*measured, *(gradient for gradient in gradients if gradient is not None)])
+        self._watch((stage.name, phase.name, *terms), averages[0])
+        for parameter, gradient in zip(reached, averages[len(measured) :], strict=True):
             # The fused optimiser reads gradient and parameter in one order; autograd promises none.
-            parameter.grad = None if gradient is None else gradient.contiguous()
+            parameter.grad = gradient.contiguous()
         if phase.clip > 0:
             _clip(parameters, phase.clip, n_leading=len(self.streams.leading))
         optimiser.step()
         optimiser.zero_grad()
-        self._terms.update({f"{phase.name}.{name}": term.detach() for name, term in terms.items()})
+        names = (f"{phase.name}.{name}" for name in terms)
+        self._terms.update(zip(names, averages[1 : len(measured)], strict=True))
+
+    def _batch(self, stage: Stage, phase: Phase) -> Step:
+        """Draw a batch, or this process's part of it."""
+        progress = self.cursor.step / stage.n_steps
+        if self.team.size == 1 or not phase.divisible:
+            return Step(*self.rows.draw(stage.batch_size, self.streams, stage.name), progress, self.streams)
+        part = self.team.part(stage.batch_size)
+        drawn = self.rows.draw(stage.batch_size, self.streams, stage.name, part)
+        return Step(*drawn, progress, RowStreams(self.streams, self.team.rank, self.team.size))
 
     def _watch(self, key: tuple[str, ...], sums: Tensor) -> None:
         """Note the first step at which each term was not finite, without making the host wait."""

@@ -23,7 +23,7 @@ class Step:
         semantics: The condition vector of each row's class.
         labels: The class id of each row.
         progress: The share of the stage that is done, from 0 to just under 1.
-        streams: Where all randomness comes from.
+        streams: Where the randomness of each row comes from; ``streams.whole`` is for what is no row of the batch.
     """
 
     features: FeatureBatch
@@ -47,6 +47,8 @@ class Phase:
         weight_decay: Decoupled weight decay.
         clip: Largest allowed norm of the gradient; 0 leaves it alone.
         cosine: Whether the step size falls to 0 along half a cosine over the stage.
+        divisible: Whether the loss of a batch is the mean over equal parts of it, so that processes can share it; not
+            where rows are compared with each other. Then each process computes the whole batch.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Phase:
     weight_decay: float = 0.0
     clip: float = 0.0
     cosine: bool = False
+    divisible: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,11 @@ class Streams:
         """Draw ``size`` different whole numbers from 0 to ``high - 1``, in random order."""
         return self._stack(name, lambda rng: torch.randperm(high, generator=rng, device=self.device)[:size])
 
+    @property
+    def whole(self) -> Streams:
+        """The streams that draw for all processes alike, where these draw for a part of a batch."""
+        return self
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return the state of every generator, for a checkpoint."""
         return {
@@ -73,6 +78,48 @@ class Streams:
     def _stack(self, name: str, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
         draws = [draw(generator) for generator in self._named(name)]
         return torch.stack(draws) if self.many else draws[0]
+
+
+class RowStreams(Streams):
+    """Streams for a part of a batch: every draw is made for the whole batch, and the rows of the part are given out.
+
+    So the rows of a batch get the same random numbers whether one process has them all or several have a part each.
+    The first side of every shape must be the number of rows of the part.
+
+    Args:
+        whole: The streams that are drawn from.
+        rank: Which part, counted from 0.
+        n_parts: How many equal parts there are.
+    """
+
+    def __init__(self, whole: Streams, rank: int, n_parts: int) -> None:
+        super().__init__(whole.seeds if whole.many else whole.seeds[0], whole.device)
+        self._whole = whole
+        self._rank = rank
+        self._n_parts = n_parts
+
+    @property
+    def whole(self) -> Streams:
+        """The streams that are drawn from."""
+        return self._whole
+
+    def normal(self, name: str, *shape: int) -> Tensor:
+        """Draw standard normal numbers for the rows of the part."""
+        return self._own(self._whole.normal(name, *self._of_all(shape)), shape)
+
+    def uniform(self, name: str, *shape: int) -> Tensor:
+        """Draw numbers uniformly from [0, 1) for the rows of the part."""
+        return self._own(self._whole.uniform(name, *self._of_all(shape)), shape)
+
+    def integers(self, name: str, high: int, *shape: int) -> Tensor:
+        """Draw whole numbers uniformly from 0 to ``high - 1`` for the rows of the part."""
+        return self._own(self._whole.integers(name, high, *self._of_all(shape)), shape)
+
+    def _of_all(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (shape[0] * self._n_parts, *shape[1:])
+
+    def _own(self, drawn: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return drawn.narrow(len(self.leading), self._rank * shape[0], shape[0])
 
 
 def derive_seed(seed: int, name: str) -> int:
