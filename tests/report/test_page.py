@@ -91,6 +91,18 @@ def test_holes_are_told_with_their_cause(study_of):
 
 
 @pytest.mark.usefixtures("library")
+def test_a_method_without_a_figure_keeps_its_row(study_of):
+    failed = {"model": "cada-vae", "status": "failed"}
+    folder = study_of({"seed": 0}, {"seed": 1, "status": "not run"}, failed, {**failed, "seed": 1})
+    page = body_of(make_report(folder))
+    rows = re.findall(r"<tr[^>]*>.*?</tr>", page[page.index('id="results"') :], flags=re.DOTALL)
+    (empty,) = (row for row in rows if 'class="empty"' in row)
+    assert re.sub(r"<[^>]*>", " ", empty).split() == ["cada-vae", "2", "runs", "failed:", "see", "Holes"]
+    (ours,) = (row for row in rows[1:] if '<th scope="row">skd' in row and 'class="model"' in row)
+    assert "1 of 2</td>" in ours
+
+
+@pytest.mark.usefixtures("library")
 def test_a_study_without_a_single_result_still_makes_a_page(study_of):
     page = body_of(make_report(study_of({"status": "failed"}, {"seed": 1, "status": "not run"})))
     assert "There is no finished run." in page

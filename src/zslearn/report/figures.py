@@ -28,7 +28,7 @@ MAX_BARS: Final = 200
 """Rows, at most, of the figure that compares methods; the table has them all."""
 MAX_CURVES: Final = 60
 """Seen-unseen curves, at most."""
-_CURVE_STEPS = 100
+_CURVE_STEPS, _CONTOUR_STEPS = 100, 24
 _PERCENT = "percent; AUSUC times 100"
 
 DAMAGED: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError)
@@ -208,12 +208,7 @@ def _curves(digest: Digest, shown: list[Spec]) -> Spec:
     legend = {"title": None, "orient": "bottom", "columns": _columns_of(210), "labelLimit": 190}
     legend |= {"symbolType": "stroke", "symbolSize": 500}
     colour = {"field": "method", "type": "nominal", "scale": _colours(digest)}
-    contours = [
-        {"h": h, "u": u, "s": h * u / (2 * u - h)}
-        for h in (20, 40, 60, 80)
-        for u in range(h // 2 + 2, 101, 2)
-        if 2 * u > h
-    ]
+    contours = [{"h": h, "u": u, "s": h * u / (2 * u - h)} for h in (20, 40, 60, 80) for u in _contour(h)]
     square = {"scale": {"domain": [0, 100]}}
     x, y = (_percent_axis(f"accuracy on {side} classes (%)", **square) for side in ("unseen", "seen"))
     tooltip = [
@@ -227,7 +222,7 @@ def _curves(digest: Digest, shown: list[Spec]) -> Spec:
         params=[{"name": "shownGroups", "value": shown[0]["value"][:1]}, shown[1]],
         layer=[
             {
-                "data": {"values": [each for each in contours if each["s"] <= 100]},
+                "data": {"values": contours},
                 "mark": {"type": "line", "color": GREY, "opacity": 0.35, "strokeWidth": 1},
                 "encoding": {"x": {"field": "u", **x}, "y": {"field": "s", **y}, "detail": {"field": "h"}},
             },
@@ -265,6 +260,13 @@ def _curves(digest: Digest, shown: list[Spec]) -> Spec:
             },
         ],
     )
+
+
+def _contour(h: int) -> list[float]:
+    """Return unseen accuracies along a line of equal H, closer together where it is steep."""
+    steps = range(_CONTOUR_STEPS + 1)
+    first, last = 100 * h / (200 - h) - h / 2, 100 - h / 2
+    return [round(h / 2 + first * (last / first) ** (step / _CONTOUR_STEPS), 2) for step in steps]
 
 
 def _curve_columns(digest: Digest) -> Columns:
@@ -472,17 +474,11 @@ def _closer() -> dict[str, Spec]:
             },
         ],
     )
-    term = {
-        "field": "term",
-        "type": "nominal",
-        "scale": {"range": list(PALETTE)},
-        "legend": {
-            "title": None,
-            "orient": "bottom",
-            "columns": _columns_of(190),
-            "labelLimit": 140,
-        },
-    }
+    legend = {"title": None, "orient": "bottom", "columns": _columns_of(190), "labelLimit": 140}
+    legend |= {"symbolType": "stroke", "symbolSize": 300}
+    term = {"field": "term", "type": "nominal", "legend": legend}
+    # More terms than colours are told apart by their dashes.
+    dashes = [dash for dash in ([1, 0], *_DASHES) for _ in PALETTE]
     training = _base(
         300,
         mark={"type": "line", "point": {"size": 18}, "strokeWidth": 1.6},
@@ -495,7 +491,8 @@ def _closer() -> dict[str, Spec]:
                 "scale": {"type": "symlog", "constant": 1},
                 "axis": {"tickCount": 6},
             },
-            "color": term,
+            "color": {**term, "scale": {"range": list(PALETTE)}},
+            "strokeDash": {**term, "scale": {"range": dashes}},
             "tooltip": [{"field": "term"}, {"field": "step"}, {"field": "value", "format": ".4g"}],
         },
     )

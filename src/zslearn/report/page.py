@@ -182,10 +182,14 @@ def _selected(row: Row) -> str:
 def _facts(digest: Digest) -> list[tuple[str, str]]:
     runs, holes = digest.study.runs, digest.study.holes
     failed = sum(hole.status != "not run" for hole in holes)
-    hours = (
-        sum(value for run in runs for value in run.part("seconds").values() if isinstance(value, int | float)) / 3600
+    seconds = sum(value for run in runs for value in run.part("seconds").values() if isinstance(value, int | float))
+    took = (
+        f"{seconds / 3600:.1f} h"
+        if seconds >= 3600
+        else f"{seconds / 60:.1f} min"
+        if seconds >= 60
+        else f"{seconds:.0f} s"
     )
-    took = f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
     facts = [("runs finished", f"{len(runs):,}")]
     facts += [("failed", str(failed))] if failed else []
     facts += [("not run", str(len(holes) - failed))] if len(holes) > failed else []

@@ -55,7 +55,7 @@ class Run:
     @property
     def method(self) -> str:
         """What tables call model and arm together."""
-        return f"{self.model}: {self.arm}" if self.arm else self.model
+        return _method(self.model, self.arm)
 
     @property
     def title(self) -> str:
@@ -92,6 +92,12 @@ class Hole:
 
     title: str
     """Data, split, model, arm and seed in words."""
+    data: str
+    """The data set's name; empty where nobody says, as below."""
+    split: str
+    """``official`` or the number of a class split."""
+    method: str
+    """What tables call model and arm together."""
     status: str
     """``failed``, ``damaged``, ``running``, ``interrupted`` or ``not run``."""
     cause: str
@@ -177,22 +183,22 @@ def _read_job(folder: Path, job: Mapping[str, Any]) -> Run | Hole:
     key = _text(job.get("key"))
     # A key becomes a file's name: one that is no plain word could lead out of the folder.
     if not key.isalnum():
-        return Hole(title=_title(job), status="damaged", cause=f"its key {key!r} is no hexadecimal number")
+        return _hole(job, "damaged", f"its key {key!r} is no hexadecimal number")
     path = folder / "records" / f"{key}.json"
     if not path.is_file():
-        return Hole(title=_title(job), status="not run", cause="there is no record of it yet")
+        return _hole(job, "not run", "there is no record of it yet")
     record = _read(path)
     if not isinstance(record, dict):
-        return Hole(title=_title(job), status="damaged", cause=f"{path.name} cannot be read")
+        return _hole(job, "damaged", f"{path.name} cannot be read")
     return _run(record, job, key, folder / "sheets" / f"{key}.json")
 
 
 def _run(record: Mapping[str, Any], job: Mapping[str, Any], key: str, sheet_path: Path) -> Run | Hole:
     facts = _mapping(record.get("data"))
-    title = _title({**facts, **record, "data": facts.get("name"), **job})
+    about = {**facts, **record, "data": facts.get("name"), **job}
     status = record.get("status")
     if status != "finished":
-        return Hole(title=title, status=_text(status) or "damaged", cause=_text(record.get("cause")) or "not told")
+        return _hole(about, _text(status) or "damaged", _text(record.get("cause")) or "not told")
     try:
         return Run(
             key=key,
@@ -212,7 +218,17 @@ def _run(record: Mapping[str, Any], job: Mapping[str, Any], key: str, sheet_path
             sheet_path=sheet_path,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return Hole(title=title, status="damaged", cause=f"the record lacks a usable {error}")
+        return _hole(about, "damaged", f"the record lacks a usable {error}")
+
+
+def _hole(job: Mapping[str, Any], status: str, cause: str) -> Hole:
+    data, split = _text(job.get("data")), _text(job.get("split"))
+    method = _method(_text(job.get("model")), _text(job.get("arm")))
+    return Hole(title=_title(job), data=data, split=split, method=method, status=status, cause=cause)
+
+
+def _method(model: str, arm: str) -> str:
+    return f"{model}: {arm}" if arm else model
 
 
 def _figures(measured: Mapping[str, Any]) -> Figures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from zslearn.evaluation.events import contradictions
 from zslearn.evaluation.statistics import Comparison, Summary, compare, corrected, summarise
 from zslearn.experiments.contrasts import ABSENCE, AVERAGED, Measured, contrasts
 from zslearn.report.published import PublishedResult, published_on, same_method
-from zslearn.report.study import METRICS, Figures, Run, Study, split_words
+from zslearn.report.study import METRICS, Figures, Hole, Run, Study, split_words
 from zslearn.shapes import Points
 
 HEADINGS: Final[Mapping[str, str]] = {"t1": "T1", "u": "U", "s": "S", "h": "H", "ausuc": "AUSUC"}
@@ -72,6 +73,8 @@ class Group:
     """Which splits."""
     rows: tuple[Row, ...]
     """Models first, then references."""
+    holes: tuple[Hole, ...]
+    """The runs that there is no figure of."""
 
     @property
     def name(self) -> str:
@@ -94,6 +97,19 @@ class Group:
     def ordered(self) -> list[Row]:
         """The rows in the order of tables: results as ranked, then what uses test data."""
         return [*self.ranked, *(row for row in self.rows if row.uses_test_data)]
+
+    def n_planned(self, row: Row) -> int:
+        """Return of how many runs a row would be, were there no holes."""
+        return len(row.corrected) + sum(hole.method == row.method for hole in self.holes)
+
+    @property
+    def empty(self) -> Mapping[str, Counter[str]]:
+        """The methods without a single figure, with how many of their runs have which status."""
+        found: dict[str, Counter[str]] = {}
+        for hole in self.holes:
+            if all(row.method != hole.method for row in self.rows):
+                found.setdefault(hole.method, Counter())[hole.status] += 1
+        return found
 
     @cached_property
     def leaders(self) -> Mapping[str, str]:
@@ -192,10 +208,16 @@ class Digest:
 
     def differences(self, group: Group) -> tuple[Comparison, ...]:
         """Return the paired comparisons that this kind of study is about, corrected together; none for a single run."""
-        if self.study.kind == "run":
-            return ()
-        rows = group.ranked if self.study.kind == "grid" else [row for row in group.rows if row.runs]
-        return contrasts(self.study.kind, [self._compared(row, group.metric) for row in rows])
+        return self._differences[group]
+
+    @cached_property
+    def _differences(self) -> Mapping[Group, tuple[Comparison, ...]]:
+        kind, found = self.study.kind, dict[Group, tuple[Comparison, ...]]()
+        for group in self.groups:
+            rows = group.ranked if kind == "grid" else [row for row in group.rows if row.runs]
+            compared = [self._compared(row, group.metric) for row in rows]
+            found[group] = () if kind == "run" else contrasts(kind, compared)
+        return found
 
     def headline(self, group: Group) -> Row | None:
         """Return the row that stands for a group: the whole of an ablation, what is set in a sweep, or the best."""
@@ -247,7 +269,10 @@ def summed_up(study: Study) -> Digest:
     grouped: dict[tuple[str, bool], list[Run]] = {}
     for run in study.runs:
         grouped.setdefault((run.data, run.split == "official"), []).append(run)
-    groups = tuple(_group(data, official, runs) for (data, official), runs in grouped.items())
+    holes: dict[tuple[str, bool], list[Hole]] = {}
+    for hole in study.holes:
+        holes.setdefault((hole.data, hole.split == "official"), []).append(hole)
+    groups = tuple(_group(*key, runs, tuple(holes.get(key, ()))) for key, runs in grouped.items())
     return Digest(study=study, groups=groups, warnings=tuple(_warnings(study)))
 
 
@@ -312,7 +337,7 @@ def _by_mean(rows: Iterable[Row], metric: str) -> list[Row]:
     return sorted(rows, key=lambda row: -np.nan_to_num(row.summary(metric).mean, nan=-1.0))
 
 
-def _group(data: str, official: bool, runs: Sequence[Run]) -> Group:
+def _group(data: str, official: bool, runs: Sequence[Run], holes: tuple[Hole, ...]) -> Group:
     by_method: dict[str, list[Run]] = {}
     references: dict[str, dict[Unit, tuple[Figures, Figures]]] = {}
     for run in runs:
@@ -346,7 +371,7 @@ def _group(data: str, official: bool, runs: Sequence[Run]) -> Group:
         if name not in by_method
     ]
     splits = tuple(sorted({run.split for run in runs}, key=lambda split: (len(split), split)))
-    return Group(data=data, official=official, splits=splits, rows=tuple(rows))
+    return Group(data=data, official=official, splits=splits, rows=tuple(rows), holes=holes)
 
 
 def _settings_mark(runs: Sequence[Run]) -> str:
