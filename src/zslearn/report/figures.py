@@ -24,6 +24,8 @@ PALETTE: Final = (
 GREY: Final = "#8a94a6"
 """The colour of references."""
 SEEN_COLOUR, UNSEEN_COLOUR = "#6b8fb8", "#e8762b"
+_ROLES: Final = {"combination of parts": PALETTE[0], "other arm": PALETTE[5], "control or closed form": GREY}
+"""What the rows of an ablation are, with their colours."""
 MAX_BARS: Final = 200
 """Rows, at most, of the figure that compares methods; the table has them all."""
 MAX_CURVES: Final = 60
@@ -149,6 +151,9 @@ def _methods(digest: Digest, shown: list[Spec]) -> Spec:
     }
     colour = {"field": "method", "type": "nominal", "scale": _colours(digest), "legend": None}
     bars = digest.study.kind == "ablation"
+    if bars:
+        scale = {"domain": list(_ROLES), "range": list(_ROLES.values())}
+        colour = {"field": "role", "type": "nominal", "scale": scale, "legend": {"title": None, "orient": "top"}}
     mark: Spec = {"type": "bar", "height": {"band": 0.62}, "opacity": 0.85} if bars else {"type": "point"}
     if not bars:
         mark |= {"filled": True, "size": 90, "opacity": 1}
@@ -181,7 +186,7 @@ def _xy(field: str, x: Spec, y: Spec, colour: Spec, tooltip: list[Spec]) -> Spec
 
 def _method_columns(digest: Digest) -> Columns:
     columns: Columns = {
-        name: [] for name in ("group", "method", "label", "metric", "mean", "sd", "lower", "upper", "n")
+        name: [] for name in ("group", "method", "role", "label", "metric", "mean", "sd", "lower", "upper", "n")
     }
     pairs = [(group, row) for group in digest.groups for row in group.ordered]
     names = [group.data for group in digest.groups]
@@ -195,12 +200,20 @@ def _method_columns(digest: Digest) -> Columns:
                 columns,
                 group=group.name,
                 method=row.method,
+                role=_role(row),
                 label=f"{row.method} · {group.name if names.count(group.data) > 1 else group.data}",
                 metric=metric,
                 n=summary.n,
                 **dict(zip(("mean", "sd", "lower", "upper"), (round(100 * each, 2) for each in figures), strict=True)),
             )
     return columns
+
+
+def _role(row: Row) -> str:
+    """What a row is in an ablation."""
+    marks = row.runs[0].marks if row.runs else {}
+    combination, arm, control = _ROLES
+    return combination if "parts" in marks else control if "control" in marks or not row.runs else arm
 
 
 def _curves(digest: Digest, shown: list[Spec]) -> Spec:
