@@ -48,6 +48,7 @@ types: $(VENV)/.installed-lint ## Check the types
 	"$(VENV)/bin/python" -m mypy $(ARGS)
 
 docs: $(VENV)/.installed-docs ## Build the documentation, where a warning is an error
+	rm -rf docs/api
 	"$(VENV)/bin/python" -m sphinx -E -W --keep-going -q -d docs/_build/doctrees $(ARGS) docs docs/_build/html
 	@echo 'The documentation is in docs/_build/html: open index.html there'
 

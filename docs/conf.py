@@ -31,7 +31,7 @@ templates_path = ["_templates"]
 nitpicky = True
 # Every reference must lead somewhere; those to other projects would need their inventories, from the network.
 nitpick_ignore_regex = [
-    ("py:.*", r"(abc|argparse|collections|contextlib|jaxtyping|matplotlib|numpy|pathlib|sklearn|torch|types)\..*"),
+    ("py:.*", rf"({'|'.join((*sys.stdlib_module_names, 'jaxtyping', 'matplotlib', 'numpy', 'sklearn', 'torch'))})\..*"),
     # What stands in annotations beside classes: names in short, the axes of shapes, type variables.
     (
         "py:class",

@@ -11,6 +11,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from toy import toy_dataset as make_toy_dataset
 from zslearn.data.dataset import ZSLDataset
+from zslearn.experiments import catalog
+
+LITTLE_EXPERIMENT = """title: Little
+data: [glyphs]
+splits: [0]
+models: [{model: skd, settings: {n_updates: 3, teacher_updates: 3}}]
+"""
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +32,12 @@ def shared_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"benchmark files are absent: no {root} (set ZSLEARN_SHARED)")
     return root
+
+
+@pytest.fixture
+def little_experiments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder to work in, where the experiments that pages run are small ones."""
+    monkeypatch.chdir(tmp_path)
+    whole = catalog.packaged_text
+    small = ("quick", "comparison-hour")
+    monkeypatch.setattr(catalog, "packaged_text", lambda name: LITTLE_EXPERIMENT if name in small else whole(name))

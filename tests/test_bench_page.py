@@ -1,53 +1,29 @@
 """The pages on experiments and trackers do what they say, with a smaller budget."""
 
-import re
-import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from pages import Page, shortened
 from zslearn.cli import main
-from zslearn.experiments import catalog
+from zslearn.evaluation.protocol import run_protocol
 from zslearn.experiments.experiment import read_experiment
 
-PAGES = Path(__file__).parents[1] / "docs"
-BENCH = (PAGES / "bench.md").read_text(encoding="utf-8")
-TRACKERS = (PAGES / "trackers.md").read_text(encoding="utf-8")
-QUICK = """title: Little
-data: [glyphs]
-splits: [0]
-models: [{model: skd, settings: {n_updates: 3, teacher_updates: 3}}]
-"""
+BENCH, TRACKERS = Page("docs/bench.md"), Page("docs/trackers.md")
 TINY = ["--set", "n_updates=2", "teacher_updates=2"]
 
 
-def blocks(page, language):
-    return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
-
-
-def commands(page):
-    lines = [line.split("#")[0].strip() for block in blocks(page, "sh") for line in block.splitlines()]
-    return [shlex.split(line) for line in lines if line]
-
-
-@pytest.fixture
-def little(tmp_path, monkeypatch):
-    """A folder to work in, and a quick experiment that is even quicker."""
-    monkeypatch.chdir(tmp_path)
-    whole = catalog.packaged_text
-    monkeypatch.setattr(catalog, "packaged_text", lambda name: QUICK if name == "quick" else whole(name))
-
-
 @pytest.mark.docs
-def test_the_commands_and_code_of_the_bench_page_run(little, capsys):
-    ran = commands(BENCH)
-    assert {words[1] for words in ran} == {"benchmark", "ablate", "sweep"}
-    assert {words[2] for words in ran if words[1] == "benchmark"} == {
+def test_the_commands_and_code_of_the_bench_page_run(little_experiments, capsys):
+    ran = BENCH.commands
+    assert {words[0] for words in ran} == {"benchmark", "ablate", "sweep"}
+    assert {words[1] for words in ran if words[0] == "benchmark"} == {
         "list", "run", "status", "copy", "validate",
     }  # fmt: skip
     for words in ran:
-        assert main([*words[1:], *(TINY if words[1] in ("ablate", "sweep") else [])]) == 0, words
-    for code in blocks(BENCH, "python"):
+        assert main([*words, *(TINY if words[0] in ("ablate", "sweep") else [])]) == 0, words
+    for code in BENCH.blocks("python"):
         exec(code, {})
     out = capsys.readouterr().out
     assert "real unseen samples" in out
@@ -56,7 +32,7 @@ def test_the_commands_and_code_of_the_bench_page_run(little, capsys):
 
 
 def test_the_file_of_the_bench_page_is_valid():
-    (text,) = blocks(BENCH, "yaml")
+    (text,) = BENCH.blocks("yaml")
     experiment = read_experiment(text, "mine", "mine.yaml")
     assert experiment.trials == 12
     assert {choice.model for choice in experiment.models} > {"skd", "f-clswgan"}
@@ -67,16 +43,24 @@ def test_the_bench_page_names_every_field_and_control():
     from zslearn.experiments.experiment import FIELDS
 
     for name in (*FIELDS, *CONTROLS):
-        assert name in BENCH
+        assert name in BENCH.text
 
 
 @pytest.mark.docs
-def test_the_commands_and_code_of_the_trackers_page_run(little, capsys):
+def test_the_commands_and_code_of_the_trackers_page_run(little_experiments, capsys):
     pytest.importorskip("tensorboard", reason="needs the extra tensorboard")
-    for words in commands(TRACKERS):
-        assert main([*words[1:], *TINY, "classifier_epochs=1"]) == 0, words
-    for code in blocks(TRACKERS, "python"):
-        exec(code, {})
+    for words in TRACKERS.commands:
+        assert main(shortened(words)) == 0, words
+    first, *_ = TRACKERS.blocks("python")
+    exec(first, {})
     assert "test/corrected/h" in capsys.readouterr().out.splitlines()[-1]
     assert Path("terms.jsonl").read_text().count("\n") > 10
     assert list(Path("board").glob("events.*"))
+
+
+@pytest.mark.docs
+@pytest.mark.parametrize("code", TRACKERS.blocks("python")[1:], ids=lambda code: code.split()[1])
+def test_the_trackers_that_people_use_are_told(code, little_experiments, toy_dataset):
+    pytest.importorskip(code.split()[1], reason="the tracker is not installed")
+    settings = {"n_updates": 2, "teacher_updates": 2}
+    exec(code, {"run_protocol": partial(run_protocol, settings=settings), "dataset": toy_dataset})

@@ -1,21 +1,16 @@
 """The page on methods without a generator says what the registry says, and its commands run."""
 
 import re
-import shlex
-from pathlib import Path
 
 import pytest
 
+from pages import Page, shortened
 from zslearn.cli import main
-from zslearn.configuration import field_facts
 from zslearn.experiments.catalog import packaged
 from zslearn.models import MODELS, model_entry
 
-PAGE = (Path(__file__).parents[1] / "docs" / "classic.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| `([a-z-]+)` \| (\d{4}) \| ([a-z ]+) \| ([^|]+) \| (yes|no) \|$", PAGE, flags=re.MULTILINE)
-COMMANDS = [
-    shlex.split(line) for block in re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL) for line in block.splitlines()
-]
+PAGE = Page("docs/classic.md")
+ROWS = re.findall(r"^\| `([a-z-]+)` \| (\d{4}) \| ([a-z ]+) \| ([^|]+) \| (yes|no) \|$", PAGE.text, flags=re.MULTILINE)
 
 
 def test_the_table_holds_every_model_without_a_generator_as_registered():
@@ -35,21 +30,26 @@ def test_the_last_column_says_what_the_defaults_read():
 
 
 def test_every_method_is_explained():
-    explained = re.findall(r"^\* \*\*(.+?)\*\*:", PAGE, flags=re.MULTILINE)
+    explained = re.findall(r"^\* \*\*(.+?)\*\*:", PAGE.text, flags=re.MULTILINE)
     assert {name for names in explained for name in re.findall(r"`([a-z-]+)`", names)} == {name for name, *_ in ROWS}
 
 
 def test_comparisons_that_are_named_exist():
-    named = set(re.findall(r"comparison-[a-z]+", PAGE))
+    named = set(re.findall(r"comparison-[a-z]+", PAGE.text))
     assert named == {name for name in packaged() if name.startswith("comparison-")}
 
 
 @pytest.mark.docs
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("words", [words for words in PAGE.commands if words[0] != "benchmark"], ids=" ".join)
 def test_every_command_runs(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    tiny = []
-    if words[1] == "run":
-        fields = field_facts(model_entry(words[words.index("--model") + 1]).load().Config)
-        tiny = ["--set", "n_updates=2"] if "n_updates" in fields else []
-    assert main([*words[1:], *tiny]) == 0, capsys.readouterr().err
+    assert main(shortened(words)) == 0, capsys.readouterr().err
+
+
+@pytest.mark.docs
+def test_the_comparison_runs_and_prints_its_table(little_experiments, capsys):
+    commands = [words for words in PAGE.commands if words[0] == "benchmark"]
+    assert [words[1] for words in commands] == ["run", "table"]
+    for words in commands:
+        assert main(words) == 0, words
+    assert "skd" in capsys.readouterr().out

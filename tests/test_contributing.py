@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import zslearn
+from pages import ROOT, Page
 
-ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+BLOCKS = Page("CONTRIBUTING.md").blocks("python")
 METHOD, ENTRY = (next(block for block in BLOCKS if start in block) for start in ("class ClassMeans(", "ModelEntry("))
 
 PLUGIN = """

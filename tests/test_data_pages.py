@@ -2,11 +2,8 @@
 
 import csv
 import importlib.util
-import re
-import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,32 +11,26 @@ import pytest
 import zslearn
 from encoders import VOCABULARY, tiny_backbone, tiny_text_encoder
 from own import write_table
+from pages import Page, shortened
 from toy import toy_dataset as make_toy_dataset
 from zslearn.cli import main
 from zslearn.data.conversion import write_own
 from zslearn.data.own import class_table
 
-ROOT = Path(__file__).parents[1]
-FLOWERS, SENSORS = ROOT / "examples" / "flowers", ROOT / "examples" / "sensors"
-PAGES = [ROOT / "docs" / f"{name}.md" for name in ("own-data", "images", "semantics")]
-PAGES += [FLOWERS / "README.md", SENSORS / "README.md"]
-TINY = ["--set", "n_updates=5", "teacher_updates=5", "classifier_epochs=1"]
-
-
-def blocks(page, language):
-    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+OWN_DATA, IMAGES, SEMANTICS = Page("docs/own-data.md"), Page("docs/images.md"), Page("docs/semantics.md")
+FLOWERS, SENSORS = Page("examples/flowers/README.md"), Page("examples/sensors/README.md")
+CLASSES = FLOWERS.path.with_name("classes.csv")
+PROGRAM = SENSORS.path.with_name("make_data.py")
 
 
 def run_commands(page, capsys):
     """Run the page's zslearn commands one after the other and return what they printed."""
     printed = []
-    for line in (line for block in blocks(page, "sh") for line in block.splitlines()):
-        words = shlex.split(line)
-        if words[0] == "zslearn":
-            code = main([*words[1:], *(TINY if words[1] == "run" else [])])
-            output = capsys.readouterr()
-            assert code == 0, (line, output.err)
-            printed.append(output.out)
+    for words in page.commands:
+        code = main(shortened(words))
+        output = capsys.readouterr()
+        assert code == 0, (words, output.err)
+        printed.append(output.out)
     return printed
 
 
@@ -75,23 +66,23 @@ def test_own_data_page(workplace, capsys):
     dataset = make_toy_dataset()
     write_own(dataset, workplace / "my-data")
     np.save(workplace / "new.npy", dataset.test().features[:5])
-    run_commands(PAGES[0], capsys)
+    run_commands(OWN_DATA, capsys)
     assert len((workplace / "answers.csv").read_text().splitlines()) == 6
     assert zslearn.load_data("mine-again").checksum == zslearn.load_data("my-data").checksum == dataset.checksum
-    (code,) = blocks(PAGES[0], "python")
+    (code,) = OWN_DATA.blocks("python")
     exec(code, {})
     assert "16 seen and 4 unseen classes" in capsys.readouterr().out
 
 
 @pytest.mark.docs
 def test_the_class_table_of_the_page_is_one(tmp_path):
-    (tmp_path / "classes.csv").write_text(blocks(PAGES[0], "csv")[0])
+    (tmp_path / "classes.csv").write_text(OWN_DATA.blocks("csv")[0])
     table = class_table(tmp_path / "classes.csv")
     assert (table.names, table.attribute_names) == (
         ("zebra", "dolphin", "okapi"),
         ("stripes", "hooves", "fins", "wings"),
     )
-    (tmp_path / "classes.csv").write_text(blocks(PAGES[2], "csv")[0])
+    (tmp_path / "classes.csv").write_text(SEMANTICS.blocks("csv")[0])
     assert list(class_table(tmp_path / "classes.csv").sentences) == ["looks", "parts"]
 
 
@@ -99,9 +90,9 @@ def test_the_class_table_of_the_page_is_one(tmp_path):
 def test_images_page(workplace, capsys):
     encoders_by_their_hub_names(workplace)
     draw_photos(workplace / "photos", ["a", "b"], 2)
-    (printed,) = run_commands(PAGES[1], capsys)
+    (printed,) = run_commands(IMAGES, capsys)
     assert "4 images with 2 labels" in printed
-    (code,) = blocks(PAGES[1], "python")
+    (code,) = IMAGES.blocks("python")
     exec(code, {})
     assert "(2, 16) dinov2" in capsys.readouterr().out
 
@@ -118,16 +109,16 @@ def test_semantics_page(workplace, capsys):
     columns = {name: [line[name] for line in lines] for name in ("name", "split", "a01", "a02")}
     (workplace / "my-data" / "classes.csv").unlink()
     write_table(workplace / "classes.csv", {**columns, "looks": texts})
-    run_commands(PAGES[2], capsys)
+    run_commands(SEMANTICS, capsys)
     assert zslearn.load_data("my-data").semantics.shape == (20, 8)
     assert zslearn.load_data("my-data", semantics="mixed.npz").semantics.shape == (20, 10)
-    (code,) = blocks(PAGES[2], "python")
+    (code,) = SEMANTICS.blocks("python")
     exec(code, {})
     assert "(20, 8) (8,)" in capsys.readouterr().out
 
 
 def test_the_flowers_are_described_each_in_one_sentence_of_its_own():
-    table = class_table(FLOWERS / "classes.csv")
+    table = class_table(CLASSES)
     (texts,) = table.sentences.values()
     assert len(table.names) == len(set(texts)) == 102
     assert table.split.count("unseen") == 20
@@ -137,12 +128,12 @@ def test_the_flowers_are_described_each_in_one_sentence_of_its_own():
 @pytest.mark.docs
 def test_the_flowers_example_needs_eight_commands_at_most(workplace, capsys):
     encoders_by_their_hub_names(workplace)
-    (workplace / "classes.csv").write_bytes((FLOWERS / "classes.csv").read_bytes())
-    draw_photos(workplace / "photos", class_table(FLOWERS / "classes.csv").names, 4)
+    (workplace / "classes.csv").write_bytes(CLASSES.read_bytes())
+    draw_photos(workplace / "photos", class_table(CLASSES).names, 4)
     first = workplace / "photos" / "moon orchid"
     (first / "1.png").rename(first / "image_07083.jpg")
-    printed = run_commands(FLOWERS / "README.md", capsys)
-    assert len(blocks(FLOWERS / "README.md", "sh")[0].splitlines()) <= 8
+    printed = run_commands(FLOWERS, capsys)
+    assert len(FLOWERS.blocks("sh")[0].splitlines()) <= 8
     assert "408 images with 102 labels" in printed[0]
     assert "102 classes" in printed[1]
     assert printed[2].rstrip().splitlines()[-1].startswith("It can be used")
@@ -152,7 +143,7 @@ def test_the_flowers_example_needs_eight_commands_at_most(workplace, capsys):
 
 
 def sensors_program():
-    spec = importlib.util.spec_from_file_location("make_data", SENSORS / "make_data.py")
+    spec = importlib.util.spec_from_file_location("make_data", PROGRAM)
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
     return program
@@ -169,14 +160,7 @@ def test_the_sensors_example_makes_a_sound_data_folder(tmp_path, capsys):
 
 @pytest.mark.docs
 def test_the_sensors_example_runs(workplace, capsys):
-    subprocess.run([sys.executable, SENSORS / "make_data.py", "sounds"], check=True)
-    printed = run_commands(SENSORS / "README.md", capsys)
+    subprocess.run([sys.executable, PROGRAM, "sounds"], check=True)
+    printed = run_commands(SENSORS, capsys)
     assert len((workplace / "answers.csv").read_text().splitlines()) == 801
     assert "chipped fan" in printed[-1]
-
-
-@pytest.mark.docs
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-        assert link.startswith("https://") or (page.parent / link).exists(), link

@@ -1,7 +1,6 @@
 """The commands and the code of the pages on use and on scikit-learn do what they say."""
 
 import io
-import re
 import shlex
 from pathlib import Path
 
@@ -10,24 +9,20 @@ import pytest
 import sklearn
 
 import zslearn
+from pages import Page, shortened
 from zslearn.cli import main
 from zslearn.data.glyph_semantics import ATTRIBUTES
 
 pytestmark = pytest.mark.docs
 
-DOCS = Path(__file__).parents[1] / "docs"
-TINY = ["--set", "n_updates=5", "teacher_updates=5", "classifier_epochs=1"]
-
-
-def blocks(page, language):
-    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+USE, SKLEARN = Page("docs/use.md"), Page("docs/sklearn.md")
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """A folder with a run and the files that the page speaks of."""
     folder = tmp_path_factory.mktemp("use")
-    assert main(["run", "--out", str(folder / "my-run"), *TINY]) == 0
+    assert main(shortened(["run", "--out", str(folder / "my-run")])) == 0
     features = zslearn.load_data("glyphs").training().features[:10]
     np.save(folder / "rows.npy", features)
     lines = "\n".join(",".join(map(str, row)) for row in features.tolist())
@@ -41,9 +36,8 @@ def workplace(tmp_path_factory):
 def test_every_command_runs(workplace, monkeypatch, capsys):
     pytest.importorskip("pyarrow", reason="needs the extra data")
     monkeypatch.chdir(workplace)
-    lines = [line.partition("#")[0].strip() for block in blocks("use.md", "sh") for line in block.splitlines()]
-    assert len(lines) == 8
-    for line in lines:
+    assert len(USE.lines) == 8
+    for line in USE.lines:
         piped, _, command = line.rpartition("|")
         if piped:
             given = Path(piped.split()[1]).read_bytes()
@@ -69,7 +63,7 @@ def test_the_code_runs(toy_dataset, monkeypatch):
         "semantics": dict(zip(names.tolist(), view.semantics, strict=True)),
         "X_new": toy_dataset.test().features[:7],
     }
-    code = "\n".join(blocks("sklearn.md", "python")).replace(
+    code = "\n".join(SKLEARN.blocks("python")).replace(
         '{"sp_weight"', '{"n_updates": 3, "teacher_updates": 3, "sp_weight"'
     )
     with sklearn.config_context():
