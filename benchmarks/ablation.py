@@ -33,7 +33,7 @@ FREE = {
     "classifier": "softmax",
     "semantic_power": 1.0,
     "n_updates": 500,
-    "kd_verdict_weight": 0.5,
+    "kd_verdict_weight": 1.0,
 }
 BASES: Mapping[str, Mapping[str, Any]] = {"glyphs": FREE}
 """The schedule of a data set; the defaults where none is named."""
@@ -47,11 +47,14 @@ ARMS |= {
     "teacher: similarity": {"kd_teacher": "similarity"},
     "teacher: average": {"kd_teacher": "average"},
     "teacher: plain": {"kd_teacher": "plain"},
-    "no unseen semantics": {"unseen_semantics": False},
     "no verdict of the student": {"kd_verdict_weight": 0.0},
-    "no anchor, base": {"anchor": False, "sr_weight": 0.0, "sp_weight": 0.0, "kd_weight": 0.0},
-    "with a critic": {"adversarial_weight": 1.0},
+    "no unseen semantics": {"unseen_semantics": False},
+    "no anchor": {"anchor": False},
 }
+
+
+_COLUMNS = (("t1", 100, 1), ("ausuc", 1, 3))
+"""Which metrics tables show, their factor and their digits."""
 
 
 def main() -> None:
@@ -74,10 +77,10 @@ def main() -> None:
 def run_cells(data: str, out: Path, arguments: argparse.Namespace) -> None:
     """Run every missing cell, one line of JSON each."""
     done = {cell(json.loads(line)) for line in out.read_text().splitlines()} if out.exists() else set()
-    for split in arguments.splits:
+    for seed, split in itertools.product(arguments.seeds, arguments.splits):
         dataset = load_data(data, split=split)
         view, test = dataset.training(), dataset.test()
-        for seed, arm in itertools.product(arguments.seeds, arguments.arms):
+        for arm in arguments.arms:
             entry: dict[str, Any] = {"data": dataset.name, "split": split, "seed": seed, "arm": arm}
             if cell(entry) in done:
                 continue
@@ -98,32 +101,42 @@ def cell(entry: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def table(entries: list[dict[str, Any]]) -> str:
-    """Lay out the arms, and the paired gain of each part over its absence."""
+    """Lay out the combinations, then the other arms beside the whole, with paired gains over the units they share."""
     values: dict[str, dict[tuple[int, int], dict[str, float]]] = defaultdict(dict)
     for entry in entries:
         values[entry["arm"]][entry["split"], entry["seed"]] = entry["metrics"]
-    units = sorted(set.intersection(*(set(measured) for measured in values.values())))
-    lines = [f"{entries[0]['data']}: {len(units)} units of split and seed", ""]
-    lines += ["| arm | T1 (%) | AUSUC |", "| --- | --- | --- |"]
-    for arm, measured in values.items():
-        cells = [np.array([measured[unit][name] for unit in units]) for name in ("t1", "ausuc")]
-        t1, ausuc = cells
-        lines.append(
-            f"| {arm} | {100 * t1.mean():.1f} +- {100 * t1.std(ddof=1):.1f} "
-            f"| {ausuc.mean():.3f} +- {ausuc.std(ddof=1):.3f} |"
-        )
-    lines += ["", "| comparison | T1 (points) | AUSUC |", "| --- | --- | --- |"]
-    for name, with_part, without_part in comparisons(list(values)):
-        cells_of = []
-        for metric, factor, digits in (("t1", 100, 1), ("ausuc", 1, 3)):
-            arms = [
-                factor * np.mean([[values[arm][unit][metric] for unit in units] for arm in side], axis=0)
-                for side in (with_part, without_part)
-            ]
-            gain = paired_gain(*arms)
+    combinations = [arm for arm in values if set(arm.split("+")) <= {*PARTS, "base"}]
+    others = [arm for arm in values if arm not in combinations]
+    name = entries[0]["data"]
+    sections = [_section(f"{name}, combinations", values, combinations)]
+    if others:
+        sections.append(_section(f"{name}, other arms", values, ["+".join(PARTS), *others]))
+    return "\n".join(sections)
+
+
+def _section(title: str, values: Mapping[str, Mapping[tuple[int, int], Mapping[str, float]]], arms: list[str]) -> str:
+    units = sorted(set.intersection(*(set(values[arm]) for arm in arms)))
+    cells = {
+        (arm, metric): factor * np.array([values[arm][unit][metric] for unit in units])
+        for arm in arms
+        for metric, factor, _ in _COLUMNS
+    }
+    lines = [f"| {title} ({len(units)} units) | T1 (%) | AUSUC |", "| --- | --- | --- |"]
+    for arm in arms:
+        shown = [
+            f"{cells[arm, metric].mean():.{digits}f} ± {cells[arm, metric].std(ddof=1):.{digits}f}"
+            for metric, _, digits in _COLUMNS
+        ]
+        lines.append(f"| {arm} | " + " | ".join(shown) + " |")
+    lines += ["", "| paired gain | T1 (points) | AUSUC |", "| --- | --- | --- |"]
+    for name, with_part, without_part in comparisons(arms):
+        shown = []
+        for metric, _, digits in _COLUMNS:
+            sides = [np.mean([cells[arm, metric] for arm in side], axis=0) for side in (with_part, without_part)]
+            gain = paired_gain(*sides)
             mark = " *" if gain.clear else ""
-            cells_of.append(f"{gain.mean:+.{digits}f} [{gain.lower:+.{digits}f}, {gain.upper:+.{digits}f}]{mark}")
-        lines.append(f"| {name} | {cells_of[0]} | {cells_of[1]} |")
+            shown.append(f"{gain.mean:+.{digits}f} [{gain.lower:+.{digits}f}, {gain.upper:+.{digits}f}]{mark}")
+        lines.append(f"| {name} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -115,9 +115,9 @@ def table(records: Sequence[Mapping[str, Any]], *, whole: bool = True) -> str:
             np.array([100 * each["metrics_corrected"]["h"] for each in members]),
             np.array([100 * each["references"][best]["corrected"]["h"] for each in members]),
         )
-        notes.append(
-            f"- {label}: H {gain.mean:+.1f} points over {best}, 95 % interval [{gain.lower:+.1f}, {gain.upper:+.1f}]"
-        )
+        note = f"- {label}: H {gain.mean:+.1f} points over {best}"
+        interval = f", 95 % interval [{gain.lower:+.1f}, {gain.upper:+.1f}]" if gain.n_pairs > 1 else ""
+        notes.append(note + interval)
     return "\n".join([*lines, "", *notes])
 
 

@@ -9,12 +9,20 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def closing():
-    specification = importlib.util.spec_from_file_location("closing", ROOT / "benchmarks" / "closing.py")
+def script(name):
+    specification = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
+
+
+def entries(folder, name):
+    return [json.loads(line) for line in (ROOT / "benchmarks" / folder / f"{name}.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def closing():
+    return script("closing")
 
 
 def test_the_readme_shows_what_the_records_hold(closing):
@@ -47,10 +55,7 @@ def test_every_official_record_is_written_down_as_an_opening(closing):
 
 
 @pytest.mark.parametrize("name", ["glyphs", "FLO"])
-def test_the_page_of_figures_shows_the_ablations(name):
-    specification = importlib.util.spec_from_file_location("ablation", ROOT / "benchmarks" / "ablation.py")
-    ablation = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(ablation)
-    cells = (ROOT / "benchmarks" / "ablations" / f"{name}.jsonl").read_text().splitlines()
+@pytest.mark.parametrize(("module", "folder"), [("ablation", "ablations"), ("limits", "limits")])
+def test_the_page_of_figures_shows_the_ablations_and_the_limits(module, folder, name):
     shown = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
-    assert ablation.table([json.loads(cell) for cell in cells]) in shown
+    assert script(module).table(entries(folder, name)) in shown
