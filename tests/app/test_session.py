@@ -240,6 +240,22 @@ def test_features_that_are_no_images_have_nearest_samples_instead_of_pictures():
     assert session.recognise_real("kind 3")["counts"][0]["name"] == "kind 3"
 
 
+def test_classes_that_are_called_by_numbers_stay_numbers():
+    view = make_toy_dataset().training()
+    semantics = dict(enumerate(view.semantics))
+    estimator = GenerativeZSL(model="gfzsl", rehearse=False).fit(view.features, view.labels, semantics=semantics)
+    session = Session(estimator)
+    assert session.overview()["classes"][0]["name"] == "0"
+    session.add("77", {"blend": {"0": 1, "1": 1}})
+    assert estimator.added_classes_.tolist() == [77]
+    assert session.look("77")["answers"]
+    for name in ("seven", "7.5", "²"):
+        with pytest.raises(DataError, match="cannot name a class of this model"):
+            session.add(name, {"blend": {"0": 1}})
+    session.drop("77")
+    assert estimator.added_classes_.tolist() == []
+
+
 def test_real_samples_are_those_that_training_did_not_see(glyphs, real_samples):
     held_out = {row.tobytes() for row in glyphs.features[np.r_[glyphs.test_seen_rows, glyphs.test_unseen_rows]]}
     for name in glyphs.class_names:

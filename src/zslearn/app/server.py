@@ -6,7 +6,6 @@ machine only: other pages that a browser has open cannot use it, under whatever 
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import json
 import os
@@ -96,8 +95,7 @@ class AppServer(ThreadingHTTPServer):
     def serve(self, session: Session) -> None:
         """Answer until `shutdown` is called, or the process is interrupted."""
         self.session = session
-        with contextlib.closing(self.socket):
-            self.serve_forever()
+        self.serve_forever()
 
     def server_bind(self) -> None:
         """Bind without asking the network for this machine's name."""
@@ -131,6 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "zslearn"
     sys_version = ""
     timeout = _SILENT_SECONDS
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         """Answer with the page, the overview, or the added classes as a file."""
@@ -177,13 +176,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except MemoryError:
             self._refuse(HTTPStatus.INSUFFICIENT_STORAGE, "there is not enough memory for this. Try with less.")
-        except OSError as error:
-            if isinstance(error, ConnectionError | TimeoutError):
-                raise
-            self._failed(error)
+        except (ConnectionError, TimeoutError):
+            raise
         # A user's play must not end because one question has an answer that nobody thought of.
         except Exception as error:
-            self._failed(error)
+            line = printable(f"{type(error).__name__}: {error}")
+            print(f"error: {self.command} {printable(self.path)} failed: {line}", file=sys.stderr)
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"this failed ({line}). The app goes on.")
         else:
             self._send(HTTPStatus.OK, kind, content)
 
@@ -217,11 +216,6 @@ class _Handler(BaseHTTPRequestHandler):
         left = min(int(length), limit) if length.isdecimal() else 0
         while left > 0 and (thrown := len(self.rfile.read(min(left, 1 << 16)))):
             left -= thrown
-
-    def _failed(self, error: Exception) -> None:
-        line = printable(f"{type(error).__name__}: {error}")
-        print(f"error: {self.command} {printable(self.path)} failed: {line}", file=sys.stderr)
-        self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"this failed ({line}). The app goes on.")
 
     def _refuse(self, status: HTTPStatus, line: str) -> None:
         self._send(status, _JSON, _json({"error": line}))

@@ -112,6 +112,7 @@ class Session:
                 "facts": self._facts,
                 "note": self._note,
                 "generates": self._generates,
+                "n_drawn": N_DRAWN,
                 "images": self._image_shape,
                 "real": self._samples is not None,
                 "ways": list(self._describer.ways),
@@ -161,16 +162,7 @@ class Session:
             ZslearnError: If the name is taken or blank, or the description is not usable. Nothing is added then.
         """
         with self._lock:
-            estimator = self._estimator
-            new = " ".join(name.split())
-            known_type = type(estimator.classes_.tolist()[0])
-            if not new:
-                raise DataError("the class has no name", remedy="Give it one.")
-            if known_type is int and not new.lstrip("-").isdigit():
-                raise DataError(
-                    f"{new!r} cannot name a class of this model", expected="a whole number, as of the other classes"
-                )
-            estimator.add_classes({known_type(new): self._describer.semantics(description)})
+            self._estimator.add_classes({self._new_name(name): self._describer.semantics(description)})
             return self.overview()
 
     def drop(self, name: str) -> dict[str, Any]:
@@ -336,6 +328,18 @@ class Session:
             str(name): ADDED if name in added else SEEN if name in seen else UNSEEN
             for name in self._estimator.classes_.tolist()
         }
+
+    def _new_name(self, text: str) -> Any:
+        """Return a name of the type that the other classes' names have."""
+        name = " ".join(text.split())
+        if not name:
+            raise DataError("the class has no name", remedy="Give it one.")
+        try:
+            return type(self._estimator.classes_.tolist()[0])(name)
+        except ValueError as error:
+            raise DataError(
+                f"{name!r} cannot name a class of this model", expected="a whole number, as of the other classes"
+            ) from error
 
     def _class_id(self, name: str) -> int:
         names = list(self._kinds)

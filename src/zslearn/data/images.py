@@ -260,6 +260,8 @@ def _as_rgb(image: Image, name: str) -> Image:
 
 
 def _cause(source: object, error: Exception) -> str:
+    from PIL import UnidentifiedImageError
+
     if isinstance(source, str | Path):
         path = Path(source)
         if path.is_dir():
@@ -269,4 +271,6 @@ def _cause(source: object, error: Exception) -> str:
                 return "an empty file"
         except OSError as cause:
             return cause.strerror or type(cause).__name__
+    if isinstance(error, UnidentifiedImageError):
+        return "a file of another kind"
     return f"{type(error).__name__}: {(str(error) or 'no more is known').splitlines()[0]}"

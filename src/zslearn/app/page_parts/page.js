@@ -4,7 +4,12 @@ const state = { overview: null, chosen: null, moved: false, way: null, values: [
 const part = (id) => document.getElementById(id);
 const KINDS = { seen: "seen in training", unseen: "never seen in training", added: "added by you, without a sample" };
 const WAYS = { attributes: "Sliders", blend: "Blend of classes", sentence: "A sentence" };
-const MANY_CLASSES = 48, MANY_SLIDERS = 12, N_PREVIEW = 6, PEN = 22;
+const HINTS = {
+  attributes: "Start from a class, then move the sliders: what is imagined follows.",
+  blend: "Start from a class and blend it with others.",
+  sentence: "Look at a class, or say what a new one looks like.",
+};
+const MANY_CLASSES = 48, MANY_SLIDERS = 12, N_PREVIEW = 6, N_NEAR = 6, PEN = 22, DRAWING = "your drawing";
 
 function make(tag, options = {}, ...children) {
   const made = Object.assign(document.createElement(tag), options);
@@ -85,7 +90,7 @@ function slider(name, { low, high, value }, moved) {
 }
 
 function short(value) {
-  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2);
+  return value.toFixed(Math.abs(value) >= 100 ? 0 : 2).replace(/^-(?=[0.]*$)/, "");
 }
 
 function showSliders() {
@@ -141,18 +146,19 @@ let wish = null;
 
 async function show(asked) {
   wish = asked;
-  if (part("see").ariaBusy === "true") return;
-  part("see").ariaBusy = "true";
+  if (part("see").getAttribute("aria-busy") === "true") return;
+  part("see").setAttribute("aria-busy", "true");
   while (wish) {
     const { path, body, then } = wish;
     wish = null;
-    const told = await guarded("describe", () => question(path, { ...body, seed: state.seed }));
-    if (told && !wish) {
+    await guarded("describe", async () => {
+      const told = await question(path, { ...body, seed: state.seed });
+      if (wish) return;
       then?.(told);
       draw(told);
-    }
+    });
   }
-  part("see").ariaBusy = "false";
+  part("see").setAttribute("aria-busy", "false");
 }
 
 function describe() {
@@ -162,6 +168,7 @@ function describe() {
 }
 
 function look(name) {
+  if (name !== state.chosen) part("results").replaceChildren();
   state.chosen = name;
   state.moved = false;
   showClasses();
@@ -204,7 +211,7 @@ function showNearest(nearest) {
   }
   const counts = new Map();
   for (const { name, kind } of nearest) counts.set(name, { name, kind, count: (counts.get(name)?.count ?? 0) + 1 });
-  const most = [...counts.values()].sort((one, other) => other.count - one.count).slice(0, 6);
+  const most = [...counts.values()].sort((one, other) => other.count - one.count).slice(0, N_NEAR);
   part("nearest").replaceChildren(...most.map((each) => bar(each, each.count / nearest.length, `${each.count} of ${nearest.length}`)));
 }
 
@@ -267,7 +274,7 @@ function showResult(what, told) {
   const left = told.n_rows - told.rows.length;
   return make("div", { className: "result" },
     make("p", { className: `verdict ${mood}` }, `${what}: ${verdict}`),
-    ...(told.note ? [make("p", { className: "muted" }, told.note)] : []),
+    ...(told.note && what !== DRAWING ? [make("p", { className: "muted" }, told.note)] : []),
     ...rows,
     ...(left > 0 ? [make("p", { className: "muted" }, `and ${left} more`)] : []));
 }
@@ -317,7 +324,7 @@ function preparePad() {
   });
   pad.addEventListener("pointerup", () => {
     drawing = false;
-    pad.toBlob((blob) => tryFiles([new File([blob], "your drawing")]), "image/png");
+    pad.toBlob((blob) => tryFiles([new File([blob], DRAWING)]), "image/png");
   });
   part("pad-clear").addEventListener("click", clear);
 }
@@ -332,8 +339,7 @@ function prepare() {
   part("note").hidden = !part("note").textContent;
   part("class-filter").hidden = classes.length <= MANY_CLASSES;
   part("slider-filter").hidden = state.overview.sliders.length <= MANY_SLIDERS;
-  part("describe-hint").textContent = ways[0] === "blend" ? "Start from a class and blend it with others." : ways[0] === "sentence" ? "Look at a class, or say what a new one looks like." : "Start from a class, then move the sliders: the pictures follow.";
-  if (ways[0] === "attributes" && !images) part("describe-hint").textContent = "Start from a class, then move the sliders.";
+  part("describe-hint").textContent = HINTS[ways[0]];
   part("ways").hidden = ways.length < 2;
   part("ways").replaceChildren(...ways.map((way) => {
     const tab = make("button", { type: "button", role: "tab", onclick: () => showWay(way) }, WAYS[way]);
@@ -341,6 +347,7 @@ function prepare() {
     return tab;
   }));
   showWay(ways[0]);
+  part("mean-of").textContent = `mean of ${state.overview.n_drawn}`;
   part("pad-box").hidden = !images;
   part("drop-text").textContent = uploads.images ? "Drop images or rows of features here, or choose files" : "Drop a file with rows of features here, or choose one";
   if (images) preparePad();
@@ -371,6 +378,8 @@ function listen() {
     });
   }
   zone.addEventListener("drop", (event) => tryFiles([...event.dataTransfer.files]));
+  // A file that falls beside the zone would otherwise replace the page.
+  for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 }
 
 async function start() {
