@@ -131,7 +131,7 @@ def test_the_flowers_example_needs_eight_commands_at_most(workplace, capsys):
     (workplace / "classes.csv").write_bytes(CLASSES.read_bytes())
     draw_photos(workplace / "photos", class_table(CLASSES).names, 4)
     first = workplace / "photos" / "moon orchid"
-    (first / "1.png").rename(first / "image_07083.jpg")
+    (first / "1.png").rename(first / "image_07200.jpg")
     printed = run_commands(FLOWERS, capsys)
     assert len(FLOWERS.blocks("sh")[0].splitlines()) <= 8
     assert "408 images with 102 labels" in printed[0]

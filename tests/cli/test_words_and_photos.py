@@ -67,6 +67,22 @@ def model(saved, tmp_path):
     return shutil.copytree(saved, tmp_path / "own")
 
 
+def test_photographs_become_data_and_what_is_left_out_is_said(command, encoders, tmp_path):
+    for number, label in enumerate(("iris", "rose")):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        photo(tmp_path / "photos" / label / "1.png", number)
+    for name in ("empty.jpg", "phone.heic", "notes.txt"):
+        (tmp_path / "photos" / "rose" / name).write_bytes(b"")
+    answer = command("extract", tmp_path / "photos", "--backbone", encoders[0], "-o", tmp_path / "data")
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith(f"2 images with 2 labels: {tmp_path / 'data'}")
+    assert "note: 2 files are no images by their endings: rose/notes.txt, rose/phone.heic\n" in answer.err
+    assert "skipped rose/empty.jpg: cannot be read as an image (" in answer.err
+    checked = command("data", "check", tmp_path / "data")
+    assert checked.code == 2
+    assert f"error   there is no classes.csv in {tmp_path / 'data'}" in checked.out
+
+
 def test_photographs_are_named(command, model, encoders, tmp_path):
     paths = [photo(tmp_path / f"p{number}.png", number) for number in (3, 40)]
     answer = command("predict", model, *paths)

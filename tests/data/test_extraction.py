@@ -115,7 +115,9 @@ def test_images_that_cannot_be_read_are_listed_and_nothing_else_is_lost(encoder,
     assert {name for name, _ in done.skipped} == {"blue/empty.jpg", "blue/text.png", "blue/half.png"}
     with (tmp_path / "data" / "skipped.csv").open(encoding="utf-8") as file:
         listed = {row["file"]: row["reason"] for row in csv.DictReader(file)}
+    assert listed["blue/empty.jpg"].startswith("cannot be read as an image (")
     assert "an empty file" in listed["blue/empty.jpg"]
+    assert ImageSource(photos).others == ["blue/notes.txt"]
     files = [row["file"] for row in rows_of(tmp_path / "data")]
     assert "blue/cmyk.jpg" in files
     assert not set(listed) & set(files)

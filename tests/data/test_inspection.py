@@ -110,6 +110,8 @@ def test_other_layouts_and_what_is_no_data_are_inspected_alike(tmp_path, toy_dat
     assert inspect_data("glyphs").usable
     (tmp_path / "empty").mkdir()
     assert "there is no split file" in one(findings(tmp_path / "empty", "error"), "split file")
+    write_table(tmp_path / "empty" / "rows.csv", {"label": ["zebra"], "file": ["zebra/1.jpg"]})
+    assert "there is no classes.csv" in one(findings(tmp_path / "empty", "error"), "classes.csv")
     assert "there is no data set" in one(findings("nothing", "error"), "nothing")
 
 

@@ -128,13 +128,13 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _confirm(title: str, terms: str, size: str, accepted: bool) -> None:
-    """Show the terms and have them confirmed."""
+    """Show the terms and have them confirmed; where a question would not be seen, none is asked."""
     from zslearn.errors import ConfigError
 
-    print(f"{title}, {size}. {terms}", file=sys.stderr)
+    print(f"{title}, {size}.", *textwrap.wrap(terms, _WIDTH), sep="\n", file=sys.stderr)
     if accepted:
         return
-    if sys.stdin.isatty():
+    if sys.stdin.isatty() and sys.stderr.isatty():
         print("Do you accept these terms? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return

@@ -48,9 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Execute ``zslearn extract``."""
     from zslearn.cli.progress import CountProgress
+    from zslearn.data.checks import listed
     from zslearn.data.extraction import ImageSource, extract_features, list_images
     from zslearn.data.images import ImageEncoder
-    from zslearn.errors import ConfigError
+    from zslearn.errors import ConfigError, printable
 
     if arguments.batch_size < 1:
         raise ConfigError(
@@ -58,6 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     source = ImageSource(arguments.images)
     images = list_images(source, arguments.labels)
+    if source.others:
+        what = "file is no image by its ending" if len(source.others) == 1 else "files are no images by their endings"
+        print(f"note: {len(source.others):,} {what}: {printable(listed(source.others))}", file=sys.stderr)
     encoder = ImageEncoder(arguments.backbone, pooling=arguments.pooling, half=arguments.half, device=arguments.device)
     try:
         with CountProgress("images", len(images)) as progress:

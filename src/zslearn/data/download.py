@@ -201,7 +201,8 @@ def _fetch_patiently(
                     f"{address} cannot be downloaded",
                     expected="a server that gives the file",
                     received=_cause(error),
-                    remedy="Try again later, what has come so far is kept; or put the file there yourself.",
+                    remedy="Try again later, what has come so far is kept; or download it elsewhere, and put it at "
+                    f"{partial.with_name(partial.name.removesuffix(_PARTIAL))}.",
                 ) from error
         time.sleep(pause * 2 ** (failures - 1))
 

@@ -82,6 +82,7 @@ class ImageSource:
 
     Attributes:
         names: The images in it by their endings, sorted; hidden files are left out.
+        others: The files that are no images by their endings, sorted.
 
     Raises:
         DataError: If it is neither, or holds no image.
@@ -90,7 +91,9 @@ class ImageSource:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._archive = None if path.is_dir() else _open_archive(path)
-        self.names = sorted(name for name in self._all_names() if _is_image(name))
+        shown = sorted(name for name in self._all_names() if not _is_hidden(name))
+        self.names = [name for name in shown if _is_image(name)]
+        self.others = [name for name in shown if not _is_image(name)]
         if not self.names:
             raise DataError(
                 f"there is no image in {path}",
@@ -239,7 +242,7 @@ def _encode(
             batch = []
             for offset, image in enumerate(readers.map(read, names[start : start + batch_size])):
                 if isinstance(image, DataError):
-                    skipped[start + offset] = str(image)
+                    skipped[start + offset] = str(image).removeprefix(f"{names[start + offset]} ")
                 else:
                     batch.append(image)
             features.append(encoder.encode(batch))
@@ -323,10 +326,12 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
     return archive
 
 
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
 def _is_image(name: str) -> bool:
-    path = PurePosixPath(name)
-    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-    return not hidden and path.suffix.lower() in IMAGE_ENDINGS
+    return PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS
 
 
 def _printable(name: str) -> str:

@@ -51,15 +51,13 @@ def open_image(source: str | Path | IO[bytes], name: str | None = None) -> Image
             Image.init()
             with Image.open(source, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise DataError(
-                        f"{name} is too large",
-                        expected=f"at most {MAX_PIXELS:,} pixels",
-                        received=f"{image.width} x {image.height}",
-                        remedy="Scale it down.",
-                    )
+                    raise _too_large(name, f"{image.width} x {image.height}")
                 return _as_rgb(ImageOps.exif_transpose(image), name)
     except ZslearnError:
         raise
+    except Image.DecompressionBombError as error:
+        # Pillow has a limit of its own, above which it does not tell the size.
+        raise _too_large(name, "far more") from error
     # Damaged images end in errors of almost every type (OS, value, syntax, struct, memory ...).
     except Exception as error:
         raise DataError(
@@ -95,13 +93,14 @@ class ImageEncoder:
     def __init__(
         self, backbone: str | Path, *, pooling: Pooling = "auto", half: bool = False, device: str = "auto"
     ) -> None:
+        # A wrong path is told before the imports, which take seconds.
+        self._pretrained = find_pretrained(backbone)
         require_extra("transformers", EXTRA)
         require_extra("PIL", EXTRA)
         import torch
 
         from zslearn.devices import resolve_device
 
-        self._pretrained = find_pretrained(backbone)
         self._pooling = pooling
         self._half = half
         self._device = resolve_device(device)
@@ -236,6 +235,12 @@ def _no_image_model(pretrained: Pretrained, cause: str) -> DataError:
         expected="a backbone with an image processor, such as a ResNet, ViT, DINOv2, MobileNet or CLIP",
         received=f"{pretrained.config.get('model_type', 'a model')}: {cause}",
         remedy="Give the folder or the hub name of an image backbone.",
+    )
+
+
+def _too_large(name: str, size: str) -> DataError:
+    return DataError(
+        f"{name} is too large", expected=f"at most {MAX_PIXELS:,} pixels", received=size, remedy="Scale it down."
     )
 
 

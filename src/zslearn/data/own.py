@@ -112,8 +112,8 @@ class OwnParts:
 
 
 def is_own_data(folder: Path) -> bool:
-    """Tell whether a folder is laid out as own data: it has a class table."""
-    return any((folder / f"{CLASSES}{ending}").is_file() for ending in TABLE_ENDINGS)
+    """Tell whether a folder is laid out as own data: it has a class table, or at least a table of rows."""
+    return any((folder / f"{stem}{ending}").is_file() for stem in (CLASSES, ROWS) for ending in TABLE_ENDINGS)
 
 
 def read_own(folder: str | Path, features: str | Path | None = None, semantics: str | Path | None = None) -> ZSLDataset:

@@ -47,10 +47,11 @@ class TextEncoder:
     """
 
     def __init__(self, encoder: str | Path, *, pooling: TextPooling = "auto", device: str = "auto") -> None:
+        # A wrong path is told before the imports, which take seconds.
+        self._pretrained = find_pretrained(encoder)
         require_extra("transformers", EXTRA)
         from zslearn.devices import resolve_device
 
-        self._pretrained = find_pretrained(encoder)
         self._pooling = _own_pooling(self._pretrained) if pooling == "auto" else pooling
         self._device = resolve_device(device)
         self._tokenizer = _load_tokenizer(self._pretrained)
