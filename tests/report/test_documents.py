@@ -62,6 +62,22 @@ def test_csv_has_a_line_for_every_run_and_hole(digest):
     assert rows[-1]["cause"].startswith("'=cmd")
 
 
+def test_figures_that_are_best_on_test_have_a_column_of_that_name_where_they_were_sought(study_of, digest):
+    sought = {"best_h": 0.7, "h": 0.6}
+    runs = [{"h": 0.5, "references": {}, "test_selected": sought}, {"h": 0.4, "model": "cada-vae", "references": {}}]
+    chosen = summed_up(read_study(study_of(*runs)))
+    markdown, latex = to_markdown(chosen), to_latex(chosen)
+    assert "| method | runs | T1 | U | S | H | AUSUC | H, test-selected |" in markdown
+    assert "| skd | 1 | 50.0 | 50.0 | 50.0 | 50.0 | 0.500 | 70.0 |" in markdown
+    assert "| cada-vae | 1 | 40.0 | 40.0 | 40.0 | 40.0 | 0.400 | - |" in markdown
+    assert r"Method & T1 & U & S & H & AUSUC & H, test-selected \\" in latex
+    assert r"\begin{tabular}{lrrrrrr}" in latex
+    assert r"skd & 50.0 & 50.0 & 50.0 & 50.0 & 0.500 & 70.0 \\" in latex
+    told = {row["method"]: row["h_test_selected"] for row in csv.DictReader(io.StringIO(to_csv(chosen)))}
+    assert told == {"skd": "0.700000", "cada-vae": ""}
+    assert "test-selected" not in to_markdown(digest) + to_latex(digest)
+
+
 def test_names_cannot_become_commands(study_of):
     digest = summed_up(read_study(study_of({"model": NASTY, "data": NASTY, "seed": 1}, title=NASTY)))
     latex, markdown, table = to_latex(digest), to_markdown(digest), to_csv(digest)

@@ -91,6 +91,13 @@ def test_holes_are_told_with_their_cause(study_of):
 
 
 @pytest.mark.usefixtures("library")
+def test_the_budget_of_a_search_is_told_beside_its_method(study_of, real_record):
+    search = {"budget": 12, "objective": "mean h over the rehearsal's folds"}
+    page = body_of(make_report(study_of({"selection": {**real_record["selection"], "search": search}})))
+    assert "searched in 12 trials for mean h over the rehearsal&#39;s folds" in page
+
+
+@pytest.mark.usefixtures("library")
 def test_a_method_without_a_figure_keeps_its_row(study_of):
     failed = {"model": "cada-vae", "status": "failed"}
     folder = study_of({"seed": 0}, {"seed": 1, "status": "not run"}, failed, {**failed, "seed": 1})

@@ -155,6 +155,9 @@ def test_a_sweep_follows_setting_and_data_and_survives_without_rows(opened, stud
     seen = opened(tmp_path / "sweep.html")
     points = seen.page.locator("#figure-sweep svg.marks .mark-symbol.role-mark path")
     assert points.count() == 4
+    # The axis names the values that were tried.
+    labels = seen.page.locator("#figure-sweep svg.marks .role-axis-label").first.locator("text")
+    assert labels.all_text_contents() == ["0", "0.1", "1", "10"]
     seen.page.select_option("#panel-sweep select[data-signal=field]", "sr_weight")
     seen.page.wait_for_timeout(300)
     assert points.count() == 3

@@ -28,6 +28,8 @@ _LATEX: Final = {
     "|": r"\textbar{}",
     '"': "''",
 }
+TEST_SELECTED: Final = "H, test-selected"
+"""What tables call the best H on test, which published code reports."""
 UNMEASURED: Final = "-"
 """Stands for a figure that there are no test rows for."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -73,9 +75,10 @@ def to_markdown(digest: Digest) -> str:
     lines += [""] if digest.warnings else []
     for group in digest.groups:
         lines += [f"## {markdown_text(group.name)}", "", markdown_text(digest.verdict(group)), ""]
-        lines += [f"| method | runs | {' | '.join(HEADINGS.values())} |", "| --- | ---: |" + " ---: |" * len(METRICS)]
+        headings = _headings(digest)
+        lines += [f"| method | runs | {' | '.join(headings)} |", "| --- | ---: |" + " ---: |" * len(headings)]
         for row in group.ordered:
-            cells = [_cell(group, row, metric, "**{}**", " ± ") for metric in METRICS]
+            cells = [*(_cell(group, row, metric, "**{}**", " ± ") for metric in METRICS), *_selected(digest, row)]
             lines.append(f"| {markdown_text(_name(row))} | {len(row.corrected)} | {' | '.join(cells)} |")
         lines += ["", _legend(group), "", *_differences_markdown(digest, group)]
         lines += _published_markdown(group)
@@ -97,13 +100,18 @@ def to_latex(digest: Digest) -> str:
     blocks += [f"% Note: {latex_text(warning)}" for warning in digest.warnings]
     for group in digest.groups:
         rows = [
-            f"{latex_text(_name(row))} & "
-            + " & ".join(_cell(group, row, metric, r"\textbf{{{}}}", r" $\pm$ ") for metric in METRICS)
+            " & ".join(
+                [
+                    latex_text(_name(row)),
+                    *(_cell(group, row, metric, r"\textbf{{{}}}", r" $\pm$ ") for metric in METRICS),
+                    *_selected(digest, row),
+                ]
+            )
             for row in group.ordered
         ]
-        header = " & ".join(["Method", *HEADINGS.values()])
+        header = " & ".join(["Method", *_headings(digest)])
         caption = f"{latex_text(group.name)}. {latex_text(_legend(group))}"
-        blocks.append(_tabular(f"l{'r' * len(METRICS)}", header, rows, caption))
+        blocks.append(_tabular(f"l{'r' * len(_headings(digest))}", header, rows, caption))
         results = [
             " & ".join(
                 [
@@ -132,16 +140,18 @@ def to_csv(digest: Digest) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     plain = [f"{metric}_plain" for metric in ("u", "s", "h")]
-    writer.writerow(["data", "split", "seed", "method", "kind", *METRICS, *plain, "status", "cause"])
+    writer.writerow(["data", "split", "seed", "method", "kind", *METRICS, *plain, "h_test_selected", "status", "cause"])
     for group in digest.groups:
         for row in group.rows:
             for unit, figures in row.corrected.items():
                 values = [_exact(figures[metric]) for metric in METRICS]
                 values += [_exact(row.plain[unit][metric]) for metric in ("u", "s", "h")]
+                best = next((run.part("test_selected").get("best_h") for run in row.runs if run.unit == unit), None)
+                values.append(_exact(best) if isinstance(best, int | float) else "")
                 facts = [csv_text(group.data), unit[0], unit[1], csv_text(row.method), row.kind]
                 writer.writerow([*facts, *values, "finished", ""])
     for hole in digest.study.holes:
-        blanks = [""] * (len(METRICS) + len(plain))
+        blanks = [""] * (len(METRICS) + len(plain) + 1)
         writer.writerow(
             [csv_text(hole.title), "", "", "", "model", *blanks, csv_text(hole.status), csv_text(hole.cause)]
         )
@@ -176,6 +186,17 @@ def _published_markdown(group: Group) -> Iterator[str]:
 
 def _cited(group: Group, source: str) -> bool:
     return any(result.source == source for result, _ in group.published)
+
+
+def _headings(digest: Digest) -> list[str]:
+    return [*HEADINGS.values(), *([TEST_SELECTED] if digest.test_selected else [])]
+
+
+def _selected(digest: Digest, row: Row) -> list[str]:
+    """The cell of the column of figures that are best on test, where there is that column."""
+    if not digest.test_selected:
+        return []
+    return [UNMEASURED if row.test_selected is None else f"{100 * row.test_selected:.1f}"]
 
 
 def _name(row: Row) -> str:

@@ -55,7 +55,7 @@ def specifications(digest: Digest) -> dict[str, Spec]:
     ]
     figures = {"methods": _methods(digest, shown), "curves": _curves(digest, shown)}
     if digest.study.kind == "sweep":
-        figures["sweep"] = _sweep(shown, sweep_fields(digest), digest.metric)
+        figures["sweep"] = _sweep(shown, _sweep_places(digest), digest.metric)
     return {**figures, **_closer()}
 
 
@@ -321,12 +321,21 @@ def middle_run(runs: Sequence[Run], metric: str) -> Run:
 
 def sweep_fields(digest: Digest) -> list[str]:
     """Return the settings that a sweep moves, sorted."""
-    return sorted(set(_sweep_columns(digest)["field"]))
+    return list(_sweep_places(digest))
 
 
-def _sweep(shown: list[Spec], fields: Sequence[str], metric: str) -> Spec:
+def _sweep_places(digest: Digest) -> dict[str, list[float]]:
+    """The settings that a sweep moves, sorted, with their values."""
+    columns = _sweep_columns(digest)
+    pairs = sorted(set(zip(columns["field"], columns["value"], strict=True)))
+    return {field: [value for name, value in pairs if name == field] for field, _ in pairs}
+
+
+def _sweep(shown: list[Spec], places: Mapping[str, Sequence[float]], metric: str) -> Spec:
     """The chosen figure over the values of the chosen setting."""
-    x = {"field": "value", "type": "quantitative", "scale": {"type": "symlog", "constant": 0.1}, "title": "value"}
+    axis = {"values": {"expr": "places[field]"}, "format": ".4~g", "labelOverlap": True}
+    scale = {"type": "symlog", "constant": 0.1}
+    x = {"field": "value", "type": "quantitative", "scale": scale, "title": "value", "axis": axis}
     y = _percent_axis(_PERCENT, scale={"zero": False})
     colour = {
         "field": "line",
@@ -337,7 +346,12 @@ def _sweep(shown: list[Spec], fields: Sequence[str], metric: str) -> Spec:
     chosen = "indexof(shownGroups, datum.group) >= 0 && datum.metric == metric && datum.field == field"
     return _base(
         320,
-        params=[shown[0], {"name": "metric", "value": metric}, {"name": "field", "value": next(iter(fields), "")}],
+        params=[
+            shown[0],
+            {"name": "metric", "value": metric},
+            {"name": "field", "value": next(iter(places), "")},
+            {"name": "places", "value": places},
+        ],
         transform=[{"filter": chosen}],
         layer=[
             {

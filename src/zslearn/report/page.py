@@ -103,7 +103,7 @@ def to_html(digest: Digest) -> str:
         figure_text=figure_text,
         gain_text=gain_text,
         cells=_cells,
-        test_selected=any(run.part("test_selected") for run in digest.study.runs),
+        test_selected=digest.test_selected,
         selected=_selected,
         diagnostics=_diagnostics(digest),
         closer=[{"group": each["group"], "method": each["method"]} for each in closer],
@@ -174,9 +174,7 @@ def _shown(metric: str, summary: Summary, side: str) -> dict[str, str]:
 
 def _selected(row: Row) -> str:
     """The mean of the best H on test over the runs, where it was sought."""
-    told = [run.part("test_selected").get("best_h") for run in row.runs]
-    values = [value for value in told if isinstance(value, int | float)]
-    return _percent(sum(values) / len(values)) if values else ""
+    return "" if row.test_selected is None else _percent(row.test_selected)
 
 
 def _facts(digest: Digest) -> list[tuple[str, str]]:
@@ -337,10 +335,11 @@ def _settings(digest: Digest) -> list[dict[str, Any]]:
 
 def _chosen(row: Row) -> str:
     """How the first run came to its choices, in a few words."""
-    selection = row.runs[0].part("selection")
+    selection, search = row.runs[0].part("selection"), row.runs[0].part("selection", "search")
     offset = row.runs[0].part("selection", "rehearsal").get("offset")
     on = str(selection.get("chosen_on", "not told"))
-    return f"on {on}, offset {offset:.3g}" if isinstance(offset, int | float) else on
+    told = f"on {on}, offset {offset:.3g}" if isinstance(offset, int | float) else on
+    return f"{told}; searched in {search.get('budget')} trials for {search.get('objective')}" if search else told
 
 
 def _environments(study: Study) -> list[dict[str, str]]:

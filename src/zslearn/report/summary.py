@@ -48,6 +48,13 @@ class Row:
     uses_test_data: bool
     """Whether it was given samples of unseen classes: a ceiling, no result."""
 
+    @property
+    def test_selected(self) -> float | None:
+        """The mean over its runs of the best H *on test*, a fraction; None where it was not sought."""
+        told = [run.part("test_selected").get("best_h") for run in self.runs]
+        values = [value for value in told if isinstance(value, int | float)]
+        return sum(values) / len(values) if values else None
+
     def summary(self, metric: str, *, plain: bool = False) -> Summary:
         """Sum a figure up over the units in which it was measured, as a fraction; its mean is NaN if there are none."""
         return self._summaries[metric, plain]
@@ -254,6 +261,11 @@ class Digest:
     @cached_property
     def _run_models(self) -> set[str]:
         return {run.model for run in self.study.runs}
+
+    @property
+    def test_selected(self) -> bool:
+        """Whether any run sought the figures that are best on test, so that tables have a column for them."""
+        return any(run.part("test_selected") for run in self.study.runs)
 
     def is_model(self, method: str) -> bool:
         """Whether a method is a model, not a reference."""
