@@ -1,0 +1,162 @@
+"""Every measured figure in the README and the docs has a source: records that it is made from again, or an entry.
+
+A section that shows measured figures names its sources in a comment, ``<!-- figures: SOURCE; SOURCE -->``. A source is
+a table that a script in ``benchmarks/`` makes from committed records, or an entry of ``benchmarks/measured.json`` that
+says how the figures came about.
+"""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from zslearn import load_data
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+ENTRIES = json.loads((ROOT / "benchmarks" / "measured.json").read_text(encoding="utf-8"))
+MARKER = re.compile(r"<!-- figures: (.+?) -->")
+DECIMAL = re.compile(r"(?<![\w.])\d*\.\d+(?![\w.]*\w)")
+PROSE = re.compile(r"(?<![\w.])\d*\.\d+\s?(?:%|points?|s|ms|MB|GB|GiB|MiB)(?!\w)|±\s?\d|AUSUC[^|.]{0,12}\.\d")
+"""What is taken for measured outside tables: decimals with a unit, deviations, areas."""
+
+
+def script(name):
+    specification = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def lines_of(folder, name):
+    return [json.loads(line) for line in (ROOT / "benchmarks" / folder / f"{name}.jsonl").read_text().splitlines()]
+
+
+def closing(whole):
+    module = script("closing")
+    return module.table(module.read_records(), whole=whole)
+
+
+def closing_cost():
+    records = script("closing").read_records()
+    seconds = [sum(record["seconds"].values()) for record in records]
+    peak = max(record["peak_memory_bytes"] for record in records) / 1e9
+    return f"A run took {min(seconds):.0f} to {max(seconds):.0f} s on one busy core and at most {peak:.1f} GB."
+
+
+def cells(module, folder):
+    return "\n".join(script(module).table(lines_of(folder, name)) for name in ("glyphs", "FLO"))
+
+
+MADE = {
+    "closing": lambda: closing(whole=True),
+    "closing, best": lambda: closing(whole=False),
+    "closing, cost": closing_cost,
+    "ablation": lambda: cells("ablation", "ablations"),
+    "limits": lambda: cells("limits", "limits"),
+}
+"""What is made from committed records again, by the name of the source."""
+
+
+def sections(page):
+    """The sections of a page, without blocks of code."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return re.split(r"(?m)^(?=#+ )", text)
+
+
+def measured(section):
+    """The lines of a section that show measured figures."""
+    return [
+        line
+        for line in section.splitlines()
+        if not MARKER.match(line) and (DECIMAL.search(line) if line.startswith("|") else PROSE.search(line))
+    ]
+
+
+def sources(section):
+    return [name.strip() for marker in MARKER.findall(section) for name in marker.split(";")]
+
+
+SECTIONS = [
+    pytest.param(page, section, id=f"{page.name}: {section.splitlines()[0].lstrip('# ')}")
+    for page in PAGES
+    for section in sections(page)
+    if measured(section) or sources(section)
+]
+
+
+@pytest.mark.parametrize(("page", "section"), SECTIONS)
+def test_measured_figures_come_from_their_sources(page, section):
+    named = sources(section)
+    assert named, f"{page.name} shows measured figures without a source: {measured(section)[0]}"
+    made = [line for name in named if name in MADE for line in MADE[name]().splitlines()]
+    entries = [ENTRIES[name] for name in named if name not in MADE]
+    assert all(entry["page"] == str(page.relative_to(ROOT)) for entry in entries)
+    if any(entry["figures"] is None for entry in entries):
+        return
+    known = {float(number) for line in made for number in DECIMAL.findall(line)}
+    known |= {float(figure) for entry in entries for figure in entry["figures"]}
+    for line in measured(section):
+        if line not in made:
+            assert made == [] or not line.startswith("| "), f"no record says so: {line}"
+            assert {float(number) for number in DECIMAL.findall(line)} <= known, line
+
+
+def test_every_entry_says_how_and_is_shown():
+    shown = {name for page in PAGES for section in sections(page) for name in sources(section)}
+    assert set(ENTRIES) <= shown
+    assert shown <= {*ENTRIES, *MADE}
+    for name, entry in ENTRIES.items():
+        assert len(entry["how"]) > 20, name
+        page = (ROOT / entry["page"]).read_text(encoding="utf-8")
+        for figure in entry["figures"] or ():
+            assert re.search(rf"(?<![\d.]){re.escape(str(figure))}0?(?![\d])", page), (name, figure)
+
+
+def test_the_cost_of_the_closing_measurements_is_that_of_the_records():
+    assert closing_cost() in " ".join((ROOT / "docs" / "figures.md").read_text(encoding="utf-8").split())
+
+
+@pytest.mark.slow
+def test_classifiers_name_letters_as_often_as_the_page_says():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import NearestCentroid
+    from sklearn.svm import SVC
+
+    dataset = load_data("glyphs", split=0)
+    view, rows = dataset.training(), dataset.test_seen_rows
+    classifiers = (SVC(), LogisticRegression(max_iter=2000), NearestCentroid())
+    found = [
+        100 * classifier.fit(view.features, view.labels).score(dataset.features[rows], dataset.labels[rows])
+        for classifier in classifiers
+    ]
+    assert found == pytest.approx(ENTRIES["glyphs-seen"]["figures"], abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("section", "shows"),
+    [
+        ("## A\n| a | 0.5 |\n", True),
+        ("H is 61.3 % on average", True),
+        ("it took 0.02 s", True),
+        ("61 ± 2", True),
+        ("AUSUC of .51", True),
+        ("95 % bootstrap intervals, p 0.05, Python 3.11, 20 rows", False),
+        ("| a | b |\n| --- | --- |\n| `n_updates` | 500 |", False),
+    ],
+)
+def test_what_counts_as_a_measured_figure(section, shows):
+    assert bool(measured(section)) == shows
+
+
+def test_a_figure_that_no_record_holds_is_noticed(tmp_path):
+    page = ROOT / "README.md"
+    (section,) = (each for each in sections(page) if "closing, best" in sources(each))
+    row = next(line for line in measured(section) if line.startswith("| FLO"))
+    (number, *_) = DECIMAL.findall(row)
+    with pytest.raises(AssertionError, match="no record says so"):
+        test_measured_figures_come_from_their_sources(page, section.replace(row, row.replace(number, "99.9", 1)))
+    with pytest.raises(AssertionError, match="without a source"):
+        test_measured_figures_come_from_their_sources(page, MARKER.sub("", section))
