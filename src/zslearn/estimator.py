@@ -19,6 +19,7 @@ from zslearn import __version__
 from zslearn.classifiers.calibration import correct
 from zslearn.data.checks import check_features, check_semantics, listed
 from zslearn.data.dataset import TrainingView
+from zslearn.data.mapped import any_negative, taken
 from zslearn.data.splits import RehearsalFold, rehearsal_folds
 from zslearn.devices import resolve_device
 from zslearn.errors import ConfigError, DataError, ZslearnError, unknown_name
@@ -227,7 +228,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model_class = model_entry(self.model).load()
         different: list[Mapping[str, Any]] = []
         offered = model_class.alternatives(
-            feature_dim=view.features.shape[1], non_negative=not (view.features < 0).any()
+            feature_dim=view.features.shape[1], non_negative=not any_negative(view.features)
         )
         for alternative in offered:
             merged = {**alternative, **(self.settings or {})}
@@ -750,7 +751,7 @@ def _training_view(
     seen_ids = np.array([rank[name] for name in kept if name in labelled], dtype=np.int64)
     view = TrainingView(
         name="fit",
-        features=features,
+        features=taken(features, np.arange(len(features))) if isinstance(features, np.memmap) else features,
         labels=np.array([rank[name] for name in labels.tolist()], dtype=np.int64),
         semantics=semantics[[index[name] for name in kept]],
         class_names=tuple(map(str, kept)),
@@ -784,7 +785,7 @@ def _features(X: Any) -> Features:
             received=type(X).__name__,
             remedy="Make them dense with toarray().",
         )
-    features = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else np.asarray(X)
+    features = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else np.asanyarray(X)
     if features.dtype == object:
         features = _plain_numbers(features)
     if features.ndim != 2 or features.dtype.kind not in "fiub":
@@ -794,7 +795,8 @@ def _features(X: Any) -> Features:
             received=f"shape {features.shape} of {features.dtype}",
             remedy="Reshape your data to one row of numbers per sample.",
         )
-    return check_features(features).astype(np.float32, copy=False)
+    checked = check_features(features)
+    return checked if isinstance(checked, np.memmap) else checked.astype(np.float32, copy=False)
 
 
 def _plain_numbers(objects: NDArray[Any]) -> NDArray[Any]:

@@ -16,7 +16,13 @@ import torch
 from zslearn import __version__
 from zslearn.data.dataset import TestView, ZSLDataset
 from zslearn.estimator import GenerativeZSL
-from zslearn.evaluation.diagnostics import N_COPY_CLASSES, N_GENERATED, answers_of_unseen, compare_generated
+from zslearn.evaluation.diagnostics import (
+    N_COMPARED_CLASSES,
+    N_COPY_CLASSES,
+    N_GENERATED,
+    answers_of_unseen,
+    compare_generated,
+)
 from zslearn.evaluation.metrics import SeenUnseenCurve
 from zslearn.evaluation.protocol import Measurement, Outcome
 from zslearn.training.team import current_team
@@ -160,7 +166,10 @@ def _generated(dataset: ZSLDataset, test: TestView, estimator: GenerativeZSL) ->
     # A class without test rows has nothing real to be compared with.
     unseen_ids = np.intersect1d(test.unseen_ids, test.labels)
     seen_ids = np.intersect1d(test.seen_ids, test.labels)
-    seen_ids = np.sort(np.random.default_rng(0).permutation(seen_ids)[:N_COPY_CLASSES])
+    seen_ids, unseen_ids = (
+        np.sort(np.random.default_rng(0).permutation(class_ids)[:n_most])
+        for class_ids, n_most in ((seen_ids, N_COPY_CLASSES), (unseen_ids, N_COMPARED_CLASSES))
+    )
     drawn = (
         np.asarray(estimator.synthesize(estimator.classes_[class_ids].tolist(), N_GENERATED))
         for class_ids in (unseen_ids, seen_ids)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zslearn.classifiers.calibration import FoldScores, choose_offset
-from zslearn.classifiers.references import REFERENCES, run_references
+from zslearn.classifiers.references import MOST_KERNEL_CLASSES, REFERENCES, affordable_references, run_references
 from zslearn.data.dataset import TrainingView
 from zslearn.data.splits import rehearsal_folds
 from zslearn.errors import ConfigError
@@ -158,3 +158,8 @@ def test_a_reference_without_settings_is_refused(toy):
     view, folds, *_ = toy
     with pytest.raises(ConfigError, match="'empty' has no setting"):
         run_references(view, folds, candidates={"empty": ()})
+
+
+def test_references_of_cubic_cost_are_left_out_of_very_many_classes():
+    assert affordable_references(MOST_KERNEL_CLASSES) == REFERENCES
+    assert set(affordable_references(MOST_KERNEL_CLASSES + 1)) == {"eszsl", "ridge-cosine"}

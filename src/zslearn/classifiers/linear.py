@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from torch.nn import functional
 
 from zslearn.losses.preservation import class_cross_entropy
 from zslearn.tensors import FeatureBatch, ScoreBatch
-from zslearn.training.loop import Loop, Rows
+from zslearn.training.loop import Loop, Rows, RowSource
 from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import Streams
 from zslearn.training.team import ALONE, current_team
@@ -74,8 +76,17 @@ def gaussian_classifier(means: Float[Tensor, "n_classes input_dim"], variance: f
     return LinearClassifier(means / variance, -means.square().sum(dim=1) / (2.0 * variance))
 
 
+class Inputs(RowSource, Protocol):
+    """Rows that are not all in memory, of a known number and size."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and their size."""
+        ...
+
+
 def train_softmax(
-    inputs: Float[Tensor, "n_rows input_dim"],
+    inputs: Float[Tensor, "n_rows input_dim"] | Inputs,
     labels: Tensor,
     n_classes: int,
     streams: Streams,
@@ -133,7 +144,7 @@ def train_newcomers(
 
 def _train(
     module: _Softmax,
-    inputs: Float[Tensor, "n_rows _dim"],
+    inputs: Float[Tensor, "n_rows _dim"] | Inputs,
     labels: Tensor,
     streams: Streams,
     *,
@@ -150,7 +161,7 @@ def _train(
         weight_decay=weight_decay,
         cosine=True,
     )
-    n_steps = max(1, epochs * inputs.shape[0] // _BATCH_SIZE)
+    n_steps = max(1, epochs * labels.shape[0] // _BATCH_SIZE)
     stage = Stage(name="classifier", phases=(phase,), n_steps=n_steps, batch_size=_BATCH_SIZE)
     no_semantics = torch.zeros(int(labels.max()) + 1, 0, device=inputs.device)
     team = current_team()

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve, cholesky, eigh, solve_triangular
 
 from zslearn.data.dataset import TrainingView
+from zslearn.data.mapped import AnyRows, blocks
 from zslearn.errors import DataError
 from zslearn.shapes import Features, Ids
 
@@ -79,14 +80,14 @@ class TrainingMoments:
         """Go through the training rows, in blocks, with float64 sums."""
         class_ids, positions = np.unique(view.labels, return_inverse=True)
         n_rows, feature_dim = view.features.shape
-        mean = view.features.mean(axis=0, dtype=np.float64)
+        mean = _mean(view.features)
         scatter = np.zeros((feature_dim, feature_dim))
         sums = np.zeros((len(class_ids), feature_dim))
         for start in range(0, n_rows, _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
             centred = view.features[rows].astype(np.float64) - mean
             scatter += centred.T @ centred
-            sums += (positions[rows] == np.arange(len(class_ids))[:, None]).astype(np.float64) @ centred
+            sums += _sums_by_class(centred, positions[rows], len(class_ids))
         if not scatter.trace() > 0:
             raise DataError(
                 "the training features do not vary",
@@ -157,6 +158,20 @@ class TrainingMoments:
         covariance *= 1 - shrinkage
         _add_to_diagonal(covariance, shrinkage * variance)
         return Whitening(mean=self.mean, factor=cholesky(covariance, lower=True, overwrite_a=True))
+
+
+def _sums_by_class(rows: Features, positions: Ids, n_classes: int) -> Float[np.ndarray, "n_ids feature_dim"]:
+    order = np.argsort(positions, kind="stable")
+    there, starts = np.unique(positions[order], return_index=True)
+    sums = np.zeros((n_classes, rows.shape[1]))
+    sums[there] = np.add.reduceat(rows[order], starts)
+    return sums
+
+
+def _mean(features: AnyRows) -> FeatureVector:
+    if isinstance(features, np.ndarray):
+        return np.asarray(features.mean(axis=0, dtype=np.float64))
+    return np.asarray(sum(block.sum(axis=0, dtype=np.float64) for _, block in blocks(features)) / len(features))
 
 
 _REMEMBERED: WeakKeyDictionary[TrainingView, TrainingMoments] = WeakKeyDictionary()

@@ -20,7 +20,7 @@ from zslearn.errors import ConfigError
 from zslearn.evaluation.metrics import Metrics, SeenUnseenCurve, seen_unseen_curve
 from zslearn.models.closed_form import ClosedForm, FittedClosedForm, Projected
 from zslearn.models.eszsl import ESZSL
-from zslearn.models.kernel_ridge import KernelRidgeCosine, KernelRidgeGaussian
+from zslearn.models.kernel_ridge import KernelRidge, KernelRidgeCosine, KernelRidgeGaussian
 from zslearn.models.ridge_cosine import RidgeCosine
 from zslearn.shapes import Features, Scores
 
@@ -33,6 +33,10 @@ REFERENCES: Mapping[str, tuple[ClosedForm, ...]] = MappingProxyType(
     }
 )
 """The settings of every reference among which a rehearsal chooses; the first are taken where none is possible."""
+
+
+MOST_KERNEL_CLASSES = 2000
+"""With more seen classes than this, references are left out whose cost grows with the cube of their number."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +74,13 @@ class _Choice:
     offset: float | None
     rehearsal: tuple[Metrics, ...]
     n_candidates: int
+
+
+def affordable_references(n_seen: int) -> Mapping[str, tuple[ClosedForm, ...]]:
+    """Return the settings of the references that so many seen classes allow, by the reference's name."""
+    if n_seen <= MOST_KERNEL_CLASSES:
+        return REFERENCES
+    return {name: settings for name, settings in REFERENCES.items() if not isinstance(settings[0], KernelRidge)}
 
 
 def run_references(

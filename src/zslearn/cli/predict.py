@@ -24,6 +24,7 @@ EXAMPLE = "zslearn predict runs/glyphs-skd-s0 photos.npy --candidates unseen --t
 COLUMNS = ("row", "label", "score", "seen")
 STANDARD_INPUT = "-"
 _ROWS_AT_ONCE = 8192
+_CELLS_AT_ONCE = 1 << 24
 _STREAMED_AT_ONCE = 256
 _PHOTOS_AT_ONCE = 32
 
@@ -58,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch",
         type=int,
         metavar="N",
-        help=f"rows to read and answer at once (default: {_ROWS_AT_ONCE}; {_STREAMED_AT_ONCE} from standard input; "
-        f"{_PHOTOS_AT_ONCE} photographs)",
+        help=f"rows to read and answer at once (default: {_ROWS_AT_ONCE}, fewer with very many classes; "
+        f"{_STREAMED_AT_ONCE} from standard input; {_PHOTOS_AT_ONCE} photographs)",
     )
 
 
@@ -106,7 +107,7 @@ def _blocks(
             if name == STANDARD_INPUT:
                 source = text_blocks(_standard_input(), arguments.batch or _STREAMED_AT_ONCE, name="standard input")
             else:
-                source = feature_blocks(Path(name), arguments.batch or _ROWS_AT_ONCE)
+                source = feature_blocks(Path(name), arguments.batch or _rows_at_once(len(estimator.classes_)))
             start = 0
             for features in source:
                 yield features, [(name, row) for row in range(start, start + len(features))]
@@ -131,6 +132,11 @@ def _encoded(
     for start in range(0, len(photos), size):
         names = photos[start : start + size]
         yield encoder.encode(names), [(name, 0) for name in names]
+
+
+def _rows_at_once(n_classes: int) -> int:
+    """Return how many rows to answer at once, so that a copy of their scores takes 128 MB at most."""
+    return min(_ROWS_AT_ONCE, max(1, _CELLS_AT_ONCE // n_classes))
 
 
 def _is_photo(name: str) -> bool:

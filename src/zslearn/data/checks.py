@@ -6,6 +6,7 @@ raises one `DataError` that says where the fault lies.
 
 from __future__ import annotations
 
+import mmap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -255,6 +256,13 @@ def listed(items: Sequence[object], limit: int = 5) -> str:
     return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
 
 
+def release(matrix: NDArray[Any]) -> None:
+    """Let the system take back the memory of a memory map's pages; they are read again when they are needed."""
+    mapped = getattr(matrix, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
 def _numbers(values: ArrayLike, what: str, kinds: str) -> NDArray[Any]:
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
@@ -280,6 +288,7 @@ def _numbers(values: ArrayLike, what: str, kinds: str) -> NDArray[Any]:
 def _check_finite(matrix: NDArray[Any], what: str) -> None:
     for rows in row_chunks(len(matrix), matrix.shape[1] * matrix.itemsize):
         finite = np.isfinite(matrix[rows])
+        release(matrix)
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
             value = matrix[rows][row, column]

@@ -24,14 +24,18 @@ from zslearn.data.checks import (
     check_semantics,
     listed,
     read_only,
+    release,
     row_chunks,
 )
+from zslearn.data.mapped import AnyRows, MappedRows, some_per_class, taken
 from zslearn.errors import DataError
 from zslearn.notebook import facts_html
 from zslearn.shapes import Features, Ids, Labels, Semantics
 
 UNLABELLED = -1
 """The label of a row whose class nobody has told."""
+MOST_STATISTICS_ROWS = 1 << 15
+"""Of rows in a file that is too large for memory, about so many are looked at for statistics."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +48,8 @@ class TrainingView:
 
     name: str
     """The name of the data set."""
-    features: Features
-    """[n_rows, feature_dim] float32, finite."""
+    features: AnyRows
+    """[n_rows, feature_dim] float32, finite; `MappedRows` where they would take much memory."""
     labels: Labels
     """[n_rows] class ids, all of them seen; every seen class has a row."""
     semantics: Semantics
@@ -71,9 +75,17 @@ class TrainingView:
 
     def __post_init__(self) -> None:
         """Check that the parts fit together."""
-        features = _float32(check_features(self.features))
-        _check_shared(self, features)
+        # What reads rows from a file does so of a matrix that was checked as a whole.
+        mapped = isinstance(self.features, MappedRows)
+        _check_shared(self, self.features if mapped else _float32(check_features(self.features)))
         check_seen_rows(self.labels, self.seen_ids, self.class_names)
+
+    def some_rows(self) -> tuple[Features, Labels]:
+        """Return rows and labels for statistics: all in memory, or of those in a file a draw, even over classes."""
+        if isinstance(self.features, MappedRows):
+            rows = some_per_class(self.labels, MOST_STATISTICS_ROWS)
+            return self.features[rows], self.labels[rows]
+        return self.features, self.labels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,11 +199,11 @@ class ZSLDataset:
         return np.flatnonzero(self.labels == UNLABELLED)
 
     def training(self) -> TrainingView:
-        """Return a copy of all that a model may see."""
+        """Return a copy of all that a model may see; of large memory-mapped features a reader (see `taken`)."""
         rows = self.train_rows
         return TrainingView(
             name=self.name,
-            features=self.features[rows],
+            features=taken(self.features, rows),
             labels=self.labels[rows],
             semantics=self.semantics,
             class_names=self.class_names,
@@ -295,7 +307,7 @@ class ZSLDataset:
             )
 
 
-def _check_shared(target: TrainingView | ZSLDataset, features: Features) -> None:
+def _check_shared(target: TrainingView | ZSLDataset, features: AnyRows) -> None:
     """Check and store the fields that a data set and its training view have in common."""
     names = check_class_names(target.class_names)
     semantics = check_semantics(target.semantics, class_names=names)
@@ -384,3 +396,4 @@ def _update(digest: Any, array: NDArray[Any]) -> None:
     row_bytes = array.itemsize * int(np.prod(array.shape[1:]))
     for rows in row_chunks(len(array), row_bytes):
         digest.update(np.ascontiguousarray(array[rows], dtype=little))
+        release(array)

@@ -46,16 +46,25 @@ def byte_limit(default: int) -> int:
     Raises:
         ConfigError: If the variable holds no number of bytes.
     """
-    text = os.environ.get(VARIABLE, "").strip()
+    return bytes_from(VARIABLE, default)
+
+
+def bytes_from(variable: str, default: int) -> int:
+    """Return the number of bytes that an environment variable holds, or else the given one.
+
+    Raises:
+        ConfigError: If it holds something else.
+    """
+    text = os.environ.get(variable, "").strip()
     if not text:
         return default
     amount = _AMOUNT.fullmatch(text)
     if amount is None:
         raise ConfigError(
-            f"the environment variable {VARIABLE} is no number of bytes",
+            f"the environment variable {variable} is no number of bytes",
             expected="a whole number, with K, M, G or T after it or nothing",
             received=repr(text[:40]),
-            remedy=f"Set it to 64G, for example, or remove it with: unset {VARIABLE}",
+            remedy=f"Set it to 64G, for example, or remove it with: unset {variable}",
         )
     return int(amount[1]) << _UNITS[amount[2].upper()]
 

@@ -12,11 +12,14 @@ import numpy as np
 
 from zslearn.data.checks import read_only
 from zslearn.data.dataset import TestView, TrainingView, ZSLDataset
+from zslearn.data.mapped import some_per_class, taken
 from zslearn.errors import ConfigError, DataError
 from zslearn.shapes import Ids, Labels, Mask
 
 HELDOUT_SHARE = 0.2
 """The share of seen samples that a split holds out."""
+MOST_REHEARSAL_ROWS = 1 << 16
+"""Of more rows than this, as many are drawn, evenly over the classes, for a rehearsal to be measured on."""
 MIN_REHEARSAL_CLASSES = 12
 """With fewer seen classes than this there is no rehearsal."""
 
@@ -92,7 +95,7 @@ class RehearsalFold:
         view = self.view
         return replace(
             view,
-            features=view.features[self.train_rows],
+            features=taken(view.features, self.train_rows),
             labels=self._renumbered(view.labels[self.train_rows]),
             semantics=view.semantics[view.seen_ids],
             class_names=tuple(view.class_names[i] for i in view.seen_ids),
@@ -160,10 +163,11 @@ def _fold(view: TrainingView, pretend_unseen: Ids, rng: np.random.Generator) -> 
         view.rehearsal_groups,
         rng,
     )
+    test_rows = np.sort(np.concatenate([seen_rows[heldout], np.flatnonzero(unseen)]))
     return RehearsalFold(
         view=view,
         train_rows=read_only(seen_rows[~heldout]),
-        test_rows=read_only(np.sort(np.concatenate([seen_rows[heldout], np.flatnonzero(unseen)]))),
+        test_rows=read_only(test_rows[some_per_class(view.labels[test_rows], MOST_REHEARSAL_ROWS)]),
         pretend_unseen=read_only(pretend_unseen),
     )
 

@@ -31,6 +31,8 @@ N_GENERATED: Final[int] = 100
 """Samples drawn of each class."""
 N_COPY_CLASSES: Final[int] = 40
 """Seen classes, at most, whose generated samples are compared with training rows."""
+N_COMPARED_CLASSES: Final[int] = 500
+"""Unseen classes, at most, whose generated samples are compared with real ones."""
 N_TOLD_ANSWERS: Final[int] = 40
 """Classes, at most, whose number of answers a record tells."""
 
@@ -212,9 +214,10 @@ def compare_generated(
         generated to real rows, the error of the generated mean, and how far the nearest seen class is by semantics;
         the rank correlation of these last two; and how near generated samples come to training rows.
     """
-    space = DiagnosticSpace.fit(training.features, training.labels)
-    rows = space.transform(training.features)
-    bandwidth = _typical_distance(rows, training.labels)
+    features, labels = training.some_rows()
+    space = DiagnosticSpace.fit(features, labels)
+    rows = space.transform(features)
+    bandwidth = _typical_distance(rows, labels)
     nearest, distances = semantic_neighbours(training.semantics, training.seen_ids, unseen_ids)
     names, classes = training.class_names, []
     for index, class_id in enumerate(unseen_ids.tolist()):
@@ -235,7 +238,7 @@ def compare_generated(
         "classes": classes,
         "error_follows_distance": _rank_correlation(distances, np.array([each["mean_error"] for each in classes])),
         "nearest_training_row": {
-            "seen": _copying_of_seen(space, rows, training.labels, test, seen, seen_ids),
+            "seen": _copying_of_seen(space, rows, labels, test, seen, seen_ids),
             "unseen": _nearness(
                 space.transform(unseen.reshape(-1, unseen.shape[-1])),
                 space.transform(test.features[np.isin(test.labels, unseen_ids)]),

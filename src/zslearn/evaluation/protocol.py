@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from zslearn.classifiers.references import ChosenReference, run_references
+from zslearn.classifiers.references import ChosenReference, affordable_references, run_references
 from zslearn.data.dataset import TestView, ZSLDataset
 from zslearn.estimator import FitProgress, GenerativeZSL
 from zslearn.evaluation.events import MEASURED, TEST_VIEW_OPENED, Event, EventLog, digest
@@ -176,7 +176,10 @@ def run_protocol(
         )
     happened.add("trained", seed=seed, config=digest(asdict(estimator.recogniser_.config)))
 
-    chosen_references = run_references(view, estimator.folds(view)) if references and has_test else {}
+    chosen_references: Mapping[str, ChosenReference] = {}
+    if references and has_test:
+        affordable = affordable_references(len(view.seen_ids))
+        chosen_references = run_references(view, estimator.folds(view), candidates=affordable)
     seconds["references"] = time.perf_counter() - fitted
     if chosen_references:
         happened.add(

@@ -33,15 +33,11 @@ class Prototypes(nn.Module):
         conditions = task.semantics[task.seen_ids].double()
         means = task.seen_means.double()
         centre = means.mean(dim=0)
-        gram = conditions @ conditions.T
-        gram.diagonal().add_(ridge)
-        # The dual form: there are fewer seen classes than feature dimensions, and its diagonal gives what each
-        # class would be regressed to without its own row.
-        inverse = torch.linalg.inv(gram)
-        duals = inverse @ (means - centre)
-        left_out = means - duals / inverse.diagonal()[:, None]
+        solve = _solve_dual if len(conditions) <= _MOST_DUAL else _solve_primal
+        weight, left_out_errors = solve(conditions, means - centre, ridge)
+        left_out = means - left_out_errors
         for name, tensor in {
-            "weight": conditions.T @ duals,
+            "weight": weight,
             "centre": centre,
             "left_out": left_out,
             "error": (left_out - means).square().sum(dim=1).mean(),
@@ -51,3 +47,27 @@ class Prototypes(nn.Module):
     def forward(self, semantics: SemanticBatch) -> FeatureBatch:
         """Return the regressed class mean of each condition vector."""
         return semantics @ self.weight + self.centre
+
+
+_MOST_DUAL = 1024
+"""With more seen classes than this, the regression is solved in the size of their semantics instead of their number."""
+
+Solved = tuple[Float[Tensor, "semantic_dim feature_dim"], Float[Tensor, "n_seen feature_dim"]]
+"""The weights, and by how much each class's mean would be missed without its own row."""
+
+
+def _solve_dual(conditions: Tensor, targets: Tensor, ridge: float) -> Solved:
+    gram = conditions @ conditions.T
+    gram.diagonal().add_(ridge)
+    inverse = torch.linalg.inv(gram)
+    duals = inverse @ targets
+    return conditions.T @ duals, duals / inverse.diagonal()[:, None]
+
+
+def _solve_primal(conditions: Tensor, targets: Tensor, ridge: float) -> Solved:
+    gram = conditions.T @ conditions
+    gram.diagonal().add_(ridge)
+    solved = torch.linalg.solve(gram, conditions.T)
+    weight = solved @ targets
+    leverage = (conditions * solved.T).sum(dim=1, keepdim=True)
+    return weight, (targets - conditions @ weight) / (1.0 - leverage)

@@ -129,7 +129,9 @@ class SemanticTerms(nn.Module):
         self.task = task
         self.config = config
         self._seen_centre = task.seen_means.mean(dim=0, keepdim=True)
-        self._margins = preservation.similarity_margins(task.semantics, config.sp_margin)
+        # A number for every pair of classes, which many classes have too many of.
+        margins = config.sp_margin > 0
+        self._margins = preservation.similarity_margins(task.semantics, config.sp_margin) if margins else None
         width = config.teacher_hidden_dim
         if config.kd_teacher == "average" and self.teaches and not self.taught:
             raise ConfigError(
@@ -339,9 +341,8 @@ class SemanticTerms(nn.Module):
         projected = self.teacher(samples)
         if config.sp_class_weight > 0:
             scores = preservation.cosine_scores(projected, self.task.semantics)
-            margins = self._margins if config.sp_margin > 0 else None
             terms["sp_class"] = config.sp_class_weight * preservation.class_cross_entropy(
-                scores, labels, config.sp_temperature, margins
+                scores, labels, config.sp_temperature, self._margins
             )
         if config.sp_regression_weight > 0:
             terms["sp_regression"] = config.sp_regression_weight * preservation.semantic_regression(

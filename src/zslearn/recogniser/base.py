@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from zslearn.models.base import ModelConfig
     from zslearn.models.closed_form import ClosedForm
 
-_SCORED_AT_ONCE = 8192
+_ROWS_AT_ONCE = 8192
+_CELLS_AT_ONCE = 1 << 24
 
 
 class Recogniser(ABC):
@@ -79,12 +80,16 @@ class Recogniser(ABC):
         """Return one score per row and class id, in float64; larger is better.
 
         Args:
-            features: Raw features, ``[n_rows, feature_dim]``; read in blocks.
+            features: Raw features, ``[n_rows, feature_dim]``; read in blocks, whatever the number of classes.
         """
         # An empty block tells the number of classes where there is no row.
-        starts = range(0, len(features), _SCORED_AT_ONCE) or [0]
-        blocks = [self._score_block(features[start : start + _SCORED_AT_ONCE]) for start in starts]
-        return np.concatenate(blocks, dtype=np.float64)
+        n_classes = self._score_block(features[:0]).shape[1]
+        scores = np.empty((len(features), n_classes))
+        size = min(_ROWS_AT_ONCE, max(1, _CELLS_AT_ONCE // n_classes))
+        for start in range(0, len(features), size):
+            rows = slice(start, start + size)
+            scores[rows] = self._score_block(features[rows])
+        return scores
 
     def synthesize(self, semantics: Semantics, n_samples: int, seed: int) -> NDArray[np.float32]:
         """Draw samples of classes, as raw features.

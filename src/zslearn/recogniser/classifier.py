@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from zslearn.classifiers.linear import LinearClassifier, gaussian_classifier, train_newcomers, train_softmax
 from zslearn.models.base import GenerativeModel, sample_classes
+from zslearn.recogniser.rows import SeenAndSynthetic, SpacePoints, SyntheticSamples, class_moments
 from zslearn.training.streams import Streams
 
 _FEWER_PASSES = 3
@@ -20,9 +20,9 @@ _MOST_OLD_SAMPLES = 20_000
 
 def fit_classifier(
     model: GenerativeModel,
-    features: Tensor,
+    features: SpacePoints,
     labels: Tensor,
-    synthetic: Float[Tensor, "n_unseen n_samples input_dim"],
+    synthetic: SyntheticSamples,
     unseen_ids: Tensor,
     streams: Streams,
 ) -> LinearClassifier:
@@ -38,15 +38,20 @@ def fit_classifier(
     """
     config, seen_ids = model.config, labels.unique()
     n_classes = len(seen_ids) + len(unseen_ids)
-    with torch.no_grad():
-        real = model.represent(features, streams)
     if config.classifier == "gaussian":
-        means = torch.empty(n_classes, real.shape[1], device=features.device)
-        means[seen_ids] = class_moments(real, labels, seen_ids)[0]
-        means[unseen_ids] = synthetic.mean(dim=1)
+        with torch.no_grad():
+            seen_means = class_moments(features, labels, seen_ids, lambda points: model.represent(points, streams))[0]
+        means = torch.empty(n_classes, seen_means.shape[1], device=seen_means.device)
+        means[seen_ids] = seen_means
+        means[unseen_ids] = synthetic.mean(dim=1) if isinstance(synthetic, Tensor) else synthetic.class_means()
         return gaussian_classifier(means, config.gaussian_variance)
+    if isinstance(features, Tensor) and isinstance(synthetic, Tensor):
+        with torch.no_grad():
+            inputs: Tensor | SeenAndSynthetic = torch.cat([model.represent(features, streams), synthetic.flatten(0, 1)])
+    else:
+        inputs = SeenAndSynthetic(model, features, synthetic, streams)
     return train_softmax(
-        torch.cat([real, synthetic.flatten(0, 1)]),
+        inputs,
         torch.cat([labels, unseen_ids.repeat_interleave(config.n_synthetic)]),
         n_classes,
         streams,
@@ -101,9 +106,3 @@ def fit_newcomers(
         learning_rate=config.classifier_learning_rate,
         weight_decay=config.classifier_weight_decay,
     )
-
-
-def class_moments(rows: Tensor, labels: Tensor, class_ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and variance of each class's rows, per dimension."""
-    moments = [torch.var_mean(rows[labels == class_id], dim=0, correction=0) for class_id in class_ids]
-    return torch.stack([mean for _, mean in moments]), torch.stack([variance for variance, _ in moments])

@@ -25,7 +25,8 @@ from zslearn.models.base import GenerativeModel, ModelConfig, Task, TrainedModel
 from zslearn.nets import multiplied_in
 from zslearn.recogniser.base import Clock, Recogniser, arrays_below
 from zslearn.recogniser.blueprint import check_networks
-from zslearn.recogniser.classifier import class_moments, fit_classifier, fit_newcomers
+from zslearn.recogniser.classifier import fit_classifier, fit_newcomers
+from zslearn.recogniser.rows import SpacePoints, class_moments, space_points, synthesized
 from zslearn.shapes import Features, Ids, Scores, Semantics
 from zslearn.spaces import FeatureSpace, SemanticSpace
 from zslearn.training.loop import Keeper, Loop, Progress, Rows
@@ -165,7 +166,7 @@ class TrainedRecogniser(Recogniser):
         with torch.no_grad():
             mapped = _tensor(self.feature_space.transform(samples.reshape(-1, samples.shape[-1])), self.device)
             inputs = self.model.represent(mapped, streams).unflatten(0, samples.shape[:2])
-        features = _tensor(self.feature_space.transform(view.features), self.device)
+        features = space_points(view, self.feature_space, self.device)
         labels, unseen_ids = _ids(view.labels, self.device), _ids(view.unseen_ids, self.device)
         classifier = fit_classifier(self.model, features, labels, inputs, unseen_ids, streams)
         return replace(self, classifier=classifier)
@@ -340,8 +341,7 @@ def train_recogniser(
     clock = Clock()
 
     feature_space = FeatureSpace.fit(
-        view.features,
-        view.labels,
+        *view.some_rows(),
         config.feature_space,
         n_components=config.n_components,
         shrinkage=config.shrinkage,
@@ -352,7 +352,7 @@ def train_recogniser(
     semantic_space = SemanticSpace.fit(
         view.semantics[known_ids], config.semantic_power, centring=config.semantic_centring
     )
-    features = _tensor(feature_space.transform(view.features), device)
+    features = space_points(view, feature_space, device)
     labels = _ids(view.labels, device)
     known_labels = _ids(np.searchsorted(known_ids, view.labels), device)
     conditions = _tensor(semantic_space.transform(view.semantics), device)
@@ -372,7 +372,7 @@ def train_recogniser(
     if isinstance(model, GenerativeModel):
         unseen_ids = _ids(view.unseen_ids, device)
         with _fitting_memory(config, "n_synthetic"):
-            synthetic = sample_classes(model.sample_inputs, conditions[unseen_ids], model.config.n_synthetic, streams)
+            synthetic = synthesized(model, conditions[unseen_ids], streams)
             clock.lap("synthesis")
             classifier = fit_classifier(model, features, labels, synthetic, unseen_ids, streams)
         clock.lap("classifier")
@@ -413,10 +413,10 @@ def _task(
     conditions: Tensor,
     view: TrainingView,
     known_ids: Ids,
-    features: Tensor,
+    features: SpacePoints,
     labels: Tensor,
 ) -> Task:
-    device = features.device
+    device = labels.device
     means, variances = class_moments(features, labels, _ids(view.seen_ids, device))
     unseen_known = np.intersect1d(view.unseen_ids, known_ids)
     return Task(

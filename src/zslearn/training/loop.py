@@ -21,11 +21,25 @@ _SMALLEST_NORM = 1e-6
 _NEVER = 2**62
 
 
+@runtime_checkable
+class RowSource(Protocol):
+    """Rows that are not all in memory."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where rows arrive."""
+        ...
+
+    def __getitem__(self, which: Tensor) -> Tensor:
+        """Return the rows with the given numbers."""
+        ...
+
+
 @dataclass(frozen=True)
 class Rows:
     """The training rows in the model's feature space, on the device where it trains."""
 
-    features: Tensor
+    features: Tensor | RowSource
     labels: Tensor
     semantics: ClassSemantics
 

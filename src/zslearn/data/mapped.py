@@ -1,0 +1,117 @@
+"""Rows of feature files that are too large for memory: read when they are asked for, and not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zslearn.data.checks import release, row_chunks
+from zslearn.data.limits import bytes_from
+from zslearn.shapes import Features, Ids
+
+MEMORY_VARIABLE: Final = "ZSLEARN_MEMORY_BYTES"
+"""The environment variable that says how large a copy of memory-mapped rows may be."""
+_MEMORY_BYTES: Final = 1 << 30
+
+
+class MappedRows:
+    """Some rows of a memory-mapped matrix, in the manner of an array of float32.
+
+    Indexing reads the rows asked for; nothing else is held in memory.
+
+    Args:
+        matrix: The memory-mapped matrix, ``[n_all, feature_dim]``.
+        rows: Which of its rows these are, by number.
+    """
+
+    ndim: Final = 2
+    dtype: Final = np.dtype(np.float32)
+
+    def __init__(self, matrix: NDArray[Any], rows: Ids) -> None:
+        self._matrix = matrix
+        self._rows = rows
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of rows and of features."""
+        return len(self._rows), self._matrix.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, which: slice | NDArray[Any]) -> Features:
+        """Read rows: by a slice, by their numbers or by a truth value for each."""
+        read = self._matrix[self._rows[which]].astype(np.float32)
+        release(self._matrix)
+        return read
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype or np.float32, copy=False)
+
+    def select(self, which: NDArray[Any]) -> MappedRows:
+        """Return some of these rows, without reading them."""
+        return MappedRows(self._matrix, self._rows[which])
+
+
+AnyRows = Features | MappedRows
+"""Rows in memory or in a file."""
+
+
+def taken(matrix: AnyRows, rows: Ids) -> AnyRows:
+    """Take rows of a matrix: a copy of them, or where that would be large, what reads them from the file.
+
+    Args:
+        matrix: All rows; those of a memory map stay where they are if a copy would take more than 1 GB, or than
+            ``ZSLEARN_MEMORY_BYTES`` says.
+        rows: The numbers of those to take.
+    """
+    if isinstance(matrix, MappedRows):
+        return matrix.select(rows)
+    if isinstance(matrix, np.memmap) and 4 * len(rows) * matrix.shape[1] > memory_bytes():
+        return MappedRows(matrix, rows)
+    return np.asarray(matrix[rows])
+
+
+def memory_bytes() -> int:
+    """Return how large a copy of memory-mapped rows may be.
+
+    Raises:
+        ConfigError: If ``ZSLEARN_MEMORY_BYTES`` holds no number of bytes.
+    """
+    return bytes_from(MEMORY_VARIABLE, _MEMORY_BYTES)
+
+
+def blocks(features: AnyRows) -> Iterator[tuple[slice, Features]]:
+    """Yield rows in blocks of about 16 MB, with their place; rows in memory in one block."""
+    if isinstance(features, np.ndarray):
+        yield slice(0, len(features)), features
+        return
+    for place in row_chunks(len(features), 4 * features.shape[1]):
+        yield place, features[place]
+
+
+def any_negative(features: AnyRows) -> bool:
+    """Whether there is a negative feature."""
+    return any(bool((block < 0).any()) for _, block in blocks(features))
+
+
+def some_per_class(labels: NDArray[Any], n_most: int) -> Ids:
+    """Draw rows, as evenly over the classes as these have rows, with a fixed seed.
+
+    Args:
+        labels: The class of each row.
+        n_most: How many rows to draw, at most; but at least one of each class.
+
+    Returns:
+        Sorted row numbers; all of them where there are no more.
+    """
+    if len(labels) <= n_most:
+        return np.arange(len(labels))
+    shuffled = np.random.default_rng(0).permutation(len(labels))
+    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    counts = np.unique(labels, return_counts=True)[1]
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(order[rank < max(1, n_most // len(counts))])
