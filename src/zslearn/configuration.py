@@ -125,15 +125,24 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
                 received=repr(text)[:80],
                 remedy="Write --set sp_weight=0.5, for example.",
             )
-        try:
-            settings[name.strip()] = parse_yaml(value)
-        except ValueError as error:
-            raise ConfigError(
-                f"the value of {name!r} is not readable",
-                received=repr(value[:40]),
-                remedy="Give a number, a word, true or false.",
-            ) from error
+        settings[name.strip()] = parse_value(name, value)
     return settings
+
+
+def parse_value(name: str, text: str) -> Any:
+    """Return the value of a setting, read as YAML.
+
+    Raises:
+        ConfigError: If it is not readable.
+    """
+    try:
+        return parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"the value of {name!r} is not readable",
+            received=repr(text[:40]),
+            remedy="Give a number, a word, true or false.",
+        ) from error
 
 
 def _checked(facts: FieldFacts, value: Any) -> Any:

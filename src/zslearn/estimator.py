@@ -134,7 +134,9 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             TrainingError: If training diverges.
         """
         if y is None:
-            raise DataError("GenerativeZSL requires y to be passed, but the target y is None")
+            raise DataError(
+                "GenerativeZSL requires y to be passed, but the target y is None", remedy="Give the class of every row."
+            )
         self.torch_ = isinstance(X, torch.Tensor)
         names, vectors, attribute_names = _class_table(semantics, classes)
         view, names = _training_view(X, y, names, vectors, unseen_classes, attribute_names)

@@ -56,6 +56,7 @@ class FeatureSpace:
                 "the feature space cannot be used",
                 expected="a power in (0, 1] and a finite length of at least 0",
                 received=f"power {self.power:g}, length {self.length:g}",
+                remedy="Fit the feature space again.",
             )
 
     @classmethod

@@ -140,5 +140,6 @@ def _parsed(target: str) -> tuple[str, Path]:
             "there is no such place to log to",
             expected="tensorboard:DIR or jsonl:FILE",
             received=repr(target),
+            remedy="Write --log jsonl:log.jsonl, for example.",
         )
     return kind, Path(path)

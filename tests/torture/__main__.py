@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 # Workers are forked, and each computes on one core.
@@ -29,19 +30,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts (default: all)")
     parser.add_argument("--quick", action="store_true", help="a small part of everything")
+    parser.add_argument("--cases", type=int, nargs="+", metavar="N", help="only these of the malformed inputs")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes at a time")
     arguments = parser.parse_args()
     started = time.monotonic()
     n_problems = 0
-    for figures in torture(arguments.parts or PARTS, quick=arguments.quick, n_workers=arguments.workers):
+    for figures in torture(arguments):
         print(figures, f"\n  after {time.monotonic() - started:.0f} s", sep="", flush=True)
         n_problems += len(figures.problems)
     print(f"{n_problems} problems in {time.monotonic() - started:.0f} s")
     return min(n_problems, 1)
 
 
-def torture(parts: tuple[str, ...] | list[str], *, quick: bool, n_workers: int):
+def torture(arguments: argparse.Namespace) -> Iterator[Figures]:
     """Yield the figures of every part."""
+    quick, n_workers = arguments.quick, arguments.workers
+    parts = arguments.parts or (("malformed",) if arguments.cases else PARTS)
     warnings.simplefilter("ignore")
     logging.disable()
     scratch = Path(tempfile.mkdtemp(prefix="torture "))
@@ -50,14 +54,13 @@ def torture(parts: tuple[str, ...] | list[str], *, quick: bool, n_workers: int):
         n_malformed = 150 if quick else 10_000
         work = {
             "kills": lambda: kills(material, 8 if quick else 100, scratch),
-            "malformed": lambda: malformed(material, n_malformed, n_workers, scratch),
+            "malformed": lambda: malformed(material, arguments.cases or range(n_malformed), n_workers, scratch),
             "installed": lambda: installed(material, 4 if quick else 300, n_malformed, scratch),
             "faults": lambda: faults(material, 3 if quick else 40, n_workers, scratch),
             "hostile": lambda: hostile(material, 56 if quick else 1000, n_workers, scratch),
         }
         for part in parts:
-            figures: Figures = work[part]()
-            yield figures
+            yield work[part]()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

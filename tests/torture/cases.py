@@ -30,6 +30,7 @@ WALL_SECONDS = 60
 """A worker that waits for other processes of a busy machine is no hang; one that waits for ever is."""
 MEMORY = 1 << 30
 _REMEDY = re.compile(r"[.?)] [A-Z'].*\S$")
+_NEXT_LINE = "\n        -> "
 _EVENTS = ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "pickle.find_class", "socket.connect")
 
 
@@ -173,9 +174,11 @@ def judge(name: str, outcome: Outcome, figures: Figures) -> None:
     if outcome.code in (1, 2):
         figures.count("refused")
         last = outcome.output.rstrip("\n").rpartition("\n")[2]
-        if not last.startswith("error: "):
+        # 'data check' reports all errors that it finds, each with its remedy on a line of its own.
+        reported = "cannot be used before the errors are put right" in last and _NEXT_LINE in outcome.output
+        if not last.startswith("error: ") and not reported:
             figures.problem(f"{name}: no error line: {outcome.output[-300:]!r}")
-        elif not _REMEDY.search(last):
+        elif not reported and not _REMEDY.search(last):
             figures.problem(f"{name}: no remedy: {last}")
     elif outcome.code == 0:
         figures.count("accepted")

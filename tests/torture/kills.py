@@ -54,18 +54,19 @@ def _kill_runs(material: Material, n_kills: int, what: str, every: str, scratch:
     if outcome.code:
         figures.problem(f"the reference run failed: {outcome.output[-500:]}")
         return
-    n_done = 0
+    n_done, moments = 0, _Moments(rng, outcome.seconds)
     while n_done < n_kills:
         folder = scratch / f"{what}-{n_done}"
         # One run in three is killed again while it goes on.
         for _ in range(min(n_kills - n_done, rng.choice((1, 1, 2)))):
             begun = (folder / "record.json").exists()
             words = ["run", "--resume", folder] if begun else ["run", "--data", material.data, "--out", folder, *RUN]
-            killed = _killed(
-                command([*words, "--checkpoint-every", every], scratch), rng.uniform(0.02, outcome.seconds), scratch
-            )
+            action = command([*words, "--checkpoint-every", every], scratch)
+            if not moments.kill(action, begun, scratch):
+                figures.count(f"finished before the kill, which does not count ({what})")
+                break
             n_done += 1
-            figures.count(f"killed while {what}" if killed else f"finished before the kill ({what})")
+            figures.count(f"killed while {what}")
         begun = (folder / "record.json").exists()
         words = ["run", "--resume", folder] if begun else ["run", "--data", material.data, "--out", folder, *RUN]
         after = _to_the_end(command([*words, "--checkpoint-every", every], scratch), scratch)
@@ -99,14 +100,16 @@ def _kill_experiments(material: Material, n_kills: int, scratch: Path, figures: 
     if outcome.code:
         figures.problem(f"the reference experiment failed: {outcome.output[-500:]}")
         return
-    n_done = 0
+    n_done, moments = 0, _Moments(rng, outcome.seconds)
     while n_done < n_kills:
         folder = scratch / f"experiment-{n_done}"
         action = command(["benchmark", "run", document, "--out", folder], scratch)
         for _ in range(min(n_kills - n_done, rng.choice((1, 2, 3)))):
-            killed = _killed(action, rng.uniform(0.02, outcome.seconds), scratch)
+            if not moments.kill(action, folder.exists(), scratch):
+                figures.count("finished before the kill, which does not count (benchmarking)")
+                break
             n_done += 1
-            figures.count("killed while benchmarking" if killed else "finished before the kill (benchmarking)")
+            figures.count("killed while benchmarking")
             _readable(folder, figures)
         after = _to_the_end(action, scratch)
         if after.code:
@@ -142,6 +145,28 @@ def _without(value: Any) -> Any:
         # The command tells where the data lie and where the run goes.
         return {name: _without(item) for name, item in value.items() if name not in {*_VOLATILE, "command"}}
     return [_without(item) for item in value] if isinstance(value, list) else value
+
+
+class _Moments:
+    """Random moments at which runs are still running, as far as can be known before.
+
+    Args:
+        rng: Draws them.
+        seconds: What a whole run takes.
+    """
+
+    def __init__(self, rng: random.Random, seconds: float) -> None:
+        self._rng = rng
+        self._latest = {False: seconds, True: seconds}
+
+    def kill(self, action: Callable[[], int], begun: bool, scratch: Path) -> bool:
+        """Start an action and kill it; say whether it was still running."""
+        moment = self._rng.uniform(0.02, self._latest[begun])
+        killed = _killed(action, moment, scratch)
+        if not killed:
+            # What was begun already takes less time than a whole run, and the machine may be less busy now.
+            self._latest[begun] = moment
+        return killed
 
 
 def _killed(action: Callable[[], int], seconds: float, scratch: Path) -> bool:

@@ -19,12 +19,12 @@ Prepared = tuple[list[object], Path]
 """The words of a command, and the folder to run it in."""
 
 
-def malformed(material: Material, n_cases: int, n_workers: int, scratch: Path) -> Figures:
-    """Give ``n_cases`` malformed inputs to the command's entry function."""
-    figures = Figures(f"{n_cases} malformed inputs to the entry function")
+def malformed(material: Material, cases: Sequence[int], n_workers: int, scratch: Path) -> Figures:
+    """Give malformed inputs, each known by its number, to the command's entry function."""
+    figures = Figures(f"{len(cases)} malformed inputs to the entry function")
 
     def jobs() -> Iterator[tuple[str, Callable[[Path], Callable[[], int]]]]:
-        for number in range(n_cases):
+        for number in cases:
             yield str(number), lambda folder, number=number: command(*_prepared(material, number, folder))
 
     for name, folder, outcome in run_all(jobs(), n_workers, scratch):
@@ -149,6 +149,13 @@ def _words(material: Material, rng: random.Random, folder: Path) -> list[object]
         ["synthesize", material.run, "--classes", "kind 1", "-n", "2", "--seed", "0", "-o", folder / "drawn.npz"],
         ["show", "models", "skd"],
         ["show", "data", "glyphs", "--json"],
+        ["show", "published", "CUB"],
+        ["classes", material.run, "list", "--json"],
+        ["report", material.run, "--format", "md"],
+        ["benchmark", "show", "quick"],
+        ["ablate", "--data", folder, "--splits", "0", "--seeds", "0", "--arm", "x", "sp_weight=1", "--jobs", "1"],
+        ["sweep", "--data", folder, "--field", "sp_weight", "--values", "0", "1", "--seeds", "0", "--jobs", "1"],
+        ["export", material.run, "--format", "onnx", "-o", folder / "x.onnx"],
     )
     words = list(rng.choice(commands))
     for _ in range(rng.choice((1, 1, 2))):
@@ -162,22 +169,118 @@ def _words(material: Material, rng: random.Random, folder: Path) -> list[object]
                 del words[at]
             case 3 if at < len(words):
                 words[at] = f"{words[at]}{nasty_word(rng)}"
-    if words and words[0] == "run" and "--data" not in words:
+    if words and words[0] in ("run", "ablate", "sweep") and "--data" not in words:
         words += ["--data", folder]
     return [str(word) for word in words]
+
+
+def _data_tools(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    if rng.random() < 0.5:
+        _split_file(material, rng, folder)
+    else:
+        _own_data(material, rng, folder)
+    return rng.choice(
+        (
+            ["data", "check", folder],
+            ["data", "show", folder],
+            ["data", "convert", folder, "-o", folder / "other", "--to", "own"],
+            ["data", "convert", folder, "-o", folder / "other", "--to", "xlsa17"],
+        )
+    )
+
+
+def _new_classes(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    run = Path(shutil.copytree(material.run, folder / "run"))
+    table = Path(shutil.copy(material.tables / rng.choice(("new.csv", "new.npz", "described.npz")), folder))
+    _damage(table, rng)
+    return ["classes", run, "add", "--from", table]
+
+
+def _experiment_document(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    document = Path(shutil.copy(material.document, folder))
+    _damage(document, rng)
+    return ["benchmark", "validate", document]
+
+
+def _experiment_folder(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    experiment = Path(shutil.copytree(material.experiment, folder / "experiment"))
+    _damage(rng.choice(sorted(experiment.rglob("*.json"))), rng)
+    return rng.choice(
+        (
+            ["report", experiment, "--format", rng.choice(("html", "md", "latex", "csv"))],
+            ["benchmark", "status", experiment],
+            ["benchmark", "table", experiment],
+        )
+    )
+
+
+def _finished_run(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    run = Path(shutil.copytree(material.run, folder / "run"))
+    _damage(rng.choice([path for path in sorted(run.iterdir()) if path.suffix in (".json", ".jsonl")]), rng)
+    return rng.choice(
+        (
+            ["run", "--resume", run],
+            ["report", run, "--format", rng.choice(("html", "md", "latex", "csv"))],
+            ["push", run, folder / "repository"],
+            ["classes", run, "list"],
+        )
+    )
+
+
+def _repository(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    repository = Path(shutil.copytree(material.repository, folder / "repository"))
+    _damage(rng.choice(sorted(repository.iterdir())), rng)
+    return ["pull", repository, "-o", folder / "model"]
+
+
+def _images(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    backbone = material.backbone
+    shutil.copytree(material.images, folder, dirs_exist_ok=True)
+    match rng.randrange(4):
+        case 0:
+            _damage(folder / "photographs.zip", rng)
+        case 1:
+            backbone = Path(shutil.copytree(material.backbone, folder / "backbone"))
+            _damage(rng.choice(sorted(backbone.iterdir())), rng)
+        case _:
+            for path in sorted((folder / "photographs").rglob("*.*")):
+                _damage(path, rng)
+    images = folder / rng.choice(("photographs", "photographs.zip"))
+    return ["extract", images, "--backbone", backbone, "--device", "cpu", "-o", folder / "data"]
+
+
+def _sentences(material: Material, rng: random.Random, folder: Path) -> list[object]:
+    table = Path(shutil.copy(material.tables / "sentences.csv", folder))
+    encoder = material.encoder
+    if rng.random() < 0.6:
+        _damage(table, rng)
+    else:
+        encoder = Path(shutil.copytree(material.encoder, folder / "encoder"))
+        _damage(rng.choice(sorted(encoder.iterdir())), rng)
+    return ["describe", table, "--encoder", encoder, "-o", folder / "semantics.npz"]
 
 
 _KINDS = (
     _feature_file,
     _split_file,
-    _feature_file,
+    _data_tools,
     _own_data,
     _feature_file,
     _run_folder,
     _words,
     _settings_file,
     _stopped_run,
+    _new_classes,
+    _experiment_document,
+    _experiment_folder,
+    _finished_run,
+    _repository,
+    _images,
+    _sentences,
+    _feature_file,
     _split_file,
+    _stopped_run,
+    _words,
 )
 
 

@@ -10,9 +10,21 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
+from encoders import tiny_backbone, tiny_text_encoder
 from torture.cases import quietly
 from toy import toy_dataset, write_toy_folder
 
+EXPERIMENT = """
+title: Small
+note: For the torture.
+data: ["{data}"]
+splits: [0]
+seeds: [0, 1]
+models: [eszsl, cada-vae]
+at_most:
+  n_updates: 4
+  teacher_updates: 4
+"""
 TINY = ["--set", "n_updates=4", "teacher_updates=4", "hidden_dim=8", "latent_dim=3"]
 
 
@@ -27,6 +39,13 @@ class Material:
         stopped: A run that was stopped, with its checkpoints.
         rows: Feature files of every kind, for prediction.
         settings: A settings file.
+        tables: Tables of new classes, and of classes with sentences.
+        experiment: A finished experiment.
+        document: The experiment as YAML.
+        repository: The run as it was pushed.
+        images: A folder of images, and the same as an archive.
+        backbone: An image backbone.
+        encoder: A text encoder.
     """
 
     data: Path
@@ -35,6 +54,13 @@ class Material:
     stopped: Path
     rows: Path
     settings: Path
+    tables: Path
+    experiment: Path
+    document: Path
+    repository: Path
+    images: Path
+    backbone: Path
+    encoder: Path
 
 
 def make_material(folder: Path) -> Material:
@@ -43,6 +69,16 @@ def make_material(folder: Path) -> Material:
     quietly(["run", "--data", data, "--out", folder / "run", *TINY])
     _stop_one(folder / "stopped", data)
     (folder / "settings.yaml").write_text("n_updates: 4\nteacher_updates: 4\nhidden_dim: 8\nlatent_dim: 3\n")
+    (folder / "small.yaml").write_text(EXPERIMENT.format(data=data))
+    quietly(["benchmark", "run", folder / "small.yaml", "--out", folder / "experiment", "--jobs", "1"])
+    quietly(["push", folder / "run", folder / "repository"])
+    images, backbone = _images(folder / "images"), tiny_backbone(folder / "backbone", "vit")
+    tables, encoder = _tables(folder / "tables"), tiny_text_encoder(folder / "encoder")
+    # What these commands import is imported here once, before the workers are forked.
+    quietly(["extract", images / "photographs", "--backbone", backbone, "-o", folder / "extracted"])
+    quietly(["describe", tables / "sentences.csv", "--encoder", encoder, "-o", folder / "described.npz"])
+    shutil.copy(folder / "described.npz", tables)
+    quietly(["report", folder / "run", "-o", folder / "report.html"])
     return Material(
         data=data,
         own=_own(folder / "own"),
@@ -50,6 +86,13 @@ def make_material(folder: Path) -> Material:
         stopped=folder / "stopped",
         rows=_rows(folder / "rows"),
         settings=folder / "settings.yaml",
+        tables=tables,
+        experiment=folder / "experiment",
+        document=folder / "small.yaml",
+        repository=folder / "repository",
+        images=images,
+        backbone=backbone,
+        encoder=encoder,
     )
 
 
@@ -114,6 +157,27 @@ def _own(folder: Path) -> Path:
     return folder
 
 
-def copied(source: Path, folder: Path) -> Path:
-    """Copy a folder of material into another one."""
-    return Path(shutil.copytree(source, folder / source.name))
+def _tables(folder: Path) -> Path:
+    """Write classes that are described by numbers and by sentences."""
+    folder.mkdir()
+    semantics = toy_dataset().semantics[:2]
+    header = ",".join(["name", *(f"a{i}" for i in range(semantics.shape[1]))])
+    rows = [",".join([f"new {i}", *(f"{v:.5g}" for v in vector)]) for i, vector in enumerate(semantics)]
+    (folder / "new.csv").write_text("\n".join([header, *rows]) + "\n")
+    np.savez(folder / "new.npz", names=np.array(["new 0", "new 1"]), semantics=semantics)
+    lines = ["name,text,split", "tiger,an animal with stripes,seen", "rose,a red flower with petals,unseen"]
+    (folder / "sentences.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def _images(folder: Path) -> Path:
+    """Write two classes of photographs in several formats, and an archive of them."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name, kind in (("a", "png"), ("b", "jpg"), ("c", "gif"), ("d", "webp")):
+        path = folder / "photographs" / name / f"{name}.{kind}"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 255, (40, 30, 3), dtype=np.uint8)).save(path)
+    shutil.make_archive(str(folder / "photographs"), "zip", folder / "photographs")
+    return folder

@@ -134,7 +134,11 @@ def fit_temperature(folds: Sequence[FoldScores], offset: float = 0.0) -> Tempera
     _check_some(folds)
     corrected = [correct(fold.scores, fold.seen_ids, offset) for fold in folds]
     if not all(np.isfinite(scores).all() for scores in corrected):
-        raise DataError("scores are not usable for a temperature", expected="finite scores and offset")
+        raise DataError(
+            "scores are not usable for a temperature",
+            expected="finite scores and offset",
+            remedy="Check the model: it gave numbers that are not finite.",
+        )
     labels = [fold.labels for fold in folds]
     scale = float(np.mean([(scores.max(axis=1) - scores.mean(axis=1)).mean() for scores in corrected]))
     if scale == 0.0:

@@ -105,7 +105,10 @@ def run_references(
     """
     for name, settings in candidates.items():
         if not settings:
-            raise ConfigError(f"the reference {name!r} has no setting to choose from")
+            raise ConfigError(
+                f"the reference {name!r} has no setting to choose from",
+                remedy="Give at least one candidate, or leave the reference out.",
+            )
     choices = _rehearse(folds, candidates) if folds else _take_first(candidates)
     return {
         name: ChosenReference(

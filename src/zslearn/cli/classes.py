@@ -53,11 +53,21 @@ def run(arguments: argparse.Namespace) -> int:
     from zslearn.errors import ConfigError
 
     if arguments.action == "list" and (arguments.classes or arguments.table):
-        raise ConfigError("list takes no classes", received=str(arguments.table or arguments.classes[0]))
+        raise ConfigError(
+            "list takes no classes", received=str(arguments.table or arguments.classes[0]), remedy="Leave them out."
+        )
     if arguments.action == "drop" and (arguments.table or not arguments.classes):
-        raise ConfigError("drop takes the names of classes", received=str(arguments.table or "none"))
+        raise ConfigError(
+            "drop takes the names of classes",
+            received=str(arguments.table or "none"),
+            remedy="See zslearn classes RUN list.",
+        )
     if arguments.action == "add" and not (arguments.classes or arguments.table):
-        raise ConfigError("there is no class to add", expected="NAME=DESCRIPTION or --from FILE")
+        raise ConfigError(
+            "there is no class to add",
+            expected="NAME=DESCRIPTION or --from FILE",
+            remedy="Describe one; see zslearn classes --help.",
+        )
 
     from zslearn.estimator import GenerativeZSL
 
@@ -96,7 +106,12 @@ def _described(estimator: GenerativeZSL, arguments: argparse.Namespace) -> dict[
         name, equals, description = text.partition("=")
         name, description = name.strip(), description.strip()
         if not equals or not name or not description:
-            raise DataError("a new class is malformed", expected="NAME=DESCRIPTION", received=repr(text))
+            raise DataError(
+                "a new class is malformed",
+                expected="NAME=DESCRIPTION",
+                received=repr(text),
+                remedy="Write the name, an equals sign, and numbers, attributes or a sentence.",
+            )
         if name in described or name in sentences:
             raise DataError(f"the class {name!r} is described twice", remedy="Describe it once.")
         numbers = _numbers(description) or _attributes(description, estimator.attribute_names_, arguments.others)

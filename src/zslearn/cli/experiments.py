@@ -45,9 +45,11 @@ def arms_experiment(
     resolve_device(arguments.device)
     for what, values in (("splits", arguments.splits), ("seeds", arguments.seeds)):
         if len(set(values)) < len(values):
-            raise ConfigError(f"{what} come twice", received=" ".join(map(str, values)))
+            raise ConfigError(f"{what} come twice", received=" ".join(map(str, values)), remedy="Name each once.")
     if min(arguments.seeds) < 0:
-        raise ConfigError("a seed is negative", expected="0 or more", received=str(min(arguments.seeds)))
+        raise ConfigError(
+            "a seed is negative", expected="0 or more", received=str(min(arguments.seeds)), remedy="Leave it out."
+        )
     words = {"ablation": "What each part does", "sweep": "How much each setting matters"}
     folder = Path(arguments.data).is_dir() and arguments.data.lower() != BUILT_IN
     data = DataChoice(

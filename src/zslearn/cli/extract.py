@@ -55,7 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.batch_size < 1:
         raise ConfigError(
-            "there is nothing to encode", expected="--batch-size of at least 1", received=str(arguments.batch_size)
+            "there is nothing to encode",
+            expected="--batch-size of at least 1",
+            received=str(arguments.batch_size),
+            remedy="Leave it out for 32.",
         )
     source = ImageSource(arguments.images)
     images = list_images(source, arguments.labels)

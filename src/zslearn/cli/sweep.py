@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _values(arguments: argparse.Namespace) -> dict[str, tuple[Any, ...]] | None:
     """Return the values of each field, empty where the usual ones are wanted; None without a field."""
-    import yaml
-
+    from zslearn.configuration import parse_value
     from zslearn.errors import ConfigError
 
     if arguments.values and len(arguments.values) != len(arguments.field):
@@ -57,11 +56,12 @@ def _values(arguments: argparse.Namespace) -> dict[str, tuple[Any, ...]] | None:
             "fields and values do not fit together",
             expected="--values after each --field, or none at all",
             received=f"{len(arguments.field)} times --field and {len(arguments.values)} times --values",
+            remedy="Write --field NAME --values VALUE VALUE for each setting.",
         )
     if not arguments.field:
         return None
     texts = arguments.values or [[]] * len(arguments.field)
     return {
-        field: tuple(yaml.safe_load(text) for text in values)
+        field: tuple(parse_value(field, text) for text in values)
         for field, values in zip(arguments.field, texts, strict=True)
     }

@@ -278,7 +278,11 @@ def _copy(
     while chunk := response.read1(_CHUNK):
         done += len(chunk)
         if done > limit:
-            raise DataError(f"the answer of {response.url} does not end", expected=f"at most {limit:,} bytes")
+            raise DataError(
+                f"the answer of {response.url} does not end",
+                expected=f"at most {limit:,} bytes",
+                remedy="Try another address with --address.",
+            )
         file.write(chunk)
         if on_progress is not None:
             on_progress(done, total)

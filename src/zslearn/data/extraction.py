@@ -19,7 +19,7 @@ from zslearn.allocator import keep_freed_memory
 from zslearn.data.checks import listed
 from zslearn.data.columns import clean, read_columns, write_columns
 from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, open_image
-from zslearn.data.limits import MAX_FILES, check_file, check_unpacked, files_below, read_json
+from zslearn.data.limits import MAX_FILES, check_file, check_unpacked, files_below, parse_json, read_json
 from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS
 from zslearn.errors import DataError
 from zslearn.files import write_atomic, write_json
@@ -121,7 +121,9 @@ class ImageSource:
         # A damaged member ends in errors of several types (zip, zlib, value, end of file ...).
         except Exception as error:
             raise DataError(
-                f"{name} is damaged in {self.path.name}", received=f"{type(error).__name__}: {error}"
+                f"{name} is damaged in {self.path.name}",
+                received=f"{type(error).__name__}: {error}",
+                remedy="Write the archive again.",
             ) from error
 
     def _all_names(self) -> Iterator[str]:
@@ -264,7 +266,7 @@ def _put_together(encoder: ImageEncoder, images: Sequence[ImageFile], folder: Pa
     skipped: dict[int, str] = {}
     for number, path in enumerate(paths):
         with np.load(path, allow_pickle=False) as piece:
-            reasons = json.loads(str(piece["skipped"]))
+            reasons = parse_json(str(piece["skipped"]))
         skipped |= {number * PIECE_IMAGES + int(index): reason for index, reason in reasons.items()}
     kept = [image for index, image in enumerate(images) if index not in skipped]
     if not kept:

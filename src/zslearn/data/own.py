@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,14 +22,15 @@ from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 
 from zslearn.data.checks import check_features, check_semantics, listed
 from zslearn.data.columns import TABLE_ENDINGS, Columns, clean, read_columns
 from zslearn.data.dataset import UNLABELLED, ZSLDataset
-from zslearn.data.limits import read_json
+from zslearn.data.limits import parse_json, read_json
 from zslearn.data.splits import held_out
 from zslearn.data.tables import read_features, read_npz_arrays
-from zslearn.errors import DataError, unknown_name
+from zslearn.errors import DataError, first_line, unknown_name
 from zslearn.shapes import Features, Ids, Labels, Semantics
 
 CLASSES: Final = "classes"
@@ -290,8 +290,25 @@ def read_named_semantics(path: Path) -> NamedSemantics:
         return _attributes(class_table(path), path.parent)
     arrays = read_npz_arrays(path, ("names", "semantics"), ("encoder",))
     names = tuple(clean(str(name)) for name in arrays["names"].ravel().tolist())
-    encoder = json.loads(str(arrays["encoder"][()])) if "encoder" in arrays else None
-    return NamedSemantics(path.name, names, check_semantics(arrays["semantics"], class_names=names), encoder)
+    semantics = check_semantics(arrays["semantics"], class_names=names)
+    return NamedSemantics(path.name, names, semantics, _encoder_facts(path, arrays.get("encoder")))
+
+
+def _encoder_facts(path: Path, text: NDArray[Any] | None) -> dict[str, Any] | None:
+    """Return what semantics say of the encoder that made them."""
+    try:
+        facts = None if text is None else parse_json(str(text[()]))
+        if isinstance(facts, dict | None):
+            return facts
+        received = type(facts).__name__
+    except ValueError as error:
+        received = first_line(error)
+    raise DataError(
+        f"the encoder in {path.name} cannot be read",
+        expected="its facts as JSON",
+        received=received,
+        remedy="Make the semantics again with zslearn describe.",
+    )
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zslearn.data.checks import listed
+from zslearn.data.limits import read_json
 from zslearn.errors import DataError, UnknownNameError, require_extra
 
 EXTRA = "encoders"
@@ -57,7 +57,7 @@ class Pretrained:
         """
         path = self.folder / CONFIG_FILE
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
+            config = read_json(path)
         except ValueError as error:
             raise DataError(
                 f"{path} cannot be read", received=str(error), remedy="Download the encoder again."

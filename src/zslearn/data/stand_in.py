@@ -62,6 +62,7 @@ def write_stand_in(
             "there are not enough classes",
             expected=f"1 to {len(semantics) - 1} unseen classes",
             received=str(n_unseen),
+            remedy="Ask for fewer unseen classes.",
         )
     rng = np.random.default_rng(seed)
     labels = _labels([content[part].ravel().astype(np.int64) for part in _PARTS], len(semantics), n_unseen, rng)

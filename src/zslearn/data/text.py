@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zslearn.data.checks import check_semantics, listed
+from zslearn.data.limits import read_json
 from zslearn.data.own import ClassTable, NamedSemantics
 from zslearn.data.pretrained import EXTRA, Pretrained, find_pretrained, load_weights
 from zslearn.errors import ConfigError, DataError, ZslearnError, require_extra
@@ -194,7 +195,7 @@ def describe_like(
         DataError: If there is no sentence, an attribute is missing, or the encoder is not the original one.
     """
     if not any(sentence.strip() for sentence in sentences):
-        raise DataError("the class has no description", expected="at least one sentence")
+        raise DataError("the class has no description", expected="at least one sentence", remedy="Describe it.")
     encoder = TextEncoder.restore(facts) if encoder is None else encoder
     vector = _class_vectors(encoder, [[text for text in sentences if text.strip()]], facts.get("template", "{}"))
     mix = facts.get("mix")
@@ -239,12 +240,18 @@ def most_alike(semantics: NamedSemantics, n_pairs: int = 3) -> list[tuple[str, s
 
 def _check_settings(template: str, text_weight: float, attribute_weight: float) -> None:
     if template.count("{}") != 1:
-        raise ConfigError("the template is not usable", expected="{} in it once, for the text", received=repr(template))
+        raise ConfigError(
+            "the template is not usable",
+            expected="{} in it once, for the text",
+            received=repr(template),
+            remedy="Write --template 'a photo of a {}', for example.",
+        )
     if min(text_weight, attribute_weight) < 0 or not text_weight + attribute_weight > 0:
         raise ConfigError(
             "the weights of text and attributes are not usable",
             expected="numbers of at least 0, not both 0",
             received=f"{text_weight} and {attribute_weight}",
+            remedy="Give one of them, or leave both out.",
         )
 
 
@@ -303,7 +310,7 @@ def _own_pooling(pretrained: Pretrained) -> TextPooling:
     if not path.is_file():
         return "mean"
     try:
-        return "class" if json.loads(path.read_text(encoding="utf-8")).get("pooling_mode_cls_token") else "mean"
+        return "class" if read_json(path).get("pooling_mode_cls_token") else "mean"
     except (ValueError, AttributeError) as error:
         raise DataError(f"{path} cannot be read", received=str(error), remedy="Download the encoder again.") from error
 

@@ -102,7 +102,12 @@ class SeenUnseenCurve:
             DataError: If the offset is NaN.
         """
         if np.isnan(offset):
-            raise DataError("the offset is not a number", expected="a number", received=str(offset))
+            raise DataError(
+                "the offset is not a number",
+                expected="a number",
+                received=str(offset),
+                remedy="Leave the offset out, or take that of a rehearsal.",
+            )
         point = self.points_at(np.array([offset], dtype=np.float64))[0]
         u, s = float(self.unseen[point]), float(self.seen[point])
         return Metrics(t1=float(self.unseen[-1]), u=u, s=s, h=harmonic_mean(u, s), ausuc=self.area)
@@ -347,12 +352,17 @@ def _row_blocks(scores: Scores) -> Iterator[slice]:
 
 def _check_columns(scores: Scores, ids: Ids) -> None:
     if len(ids) == 0:
-        raise DataError("there is no class to choose from", expected="at least one class id")
+        raise DataError(
+            "there is no class to choose from",
+            expected="at least one class id",
+            remedy="Name the classes that may be answered.",
+        )
     if ids[0] < 0 or ids[-1] >= scores.shape[1]:
         raise DataError(
             "a class has no column of scores",
             expected=f"class ids in [0, {scores.shape[1]})",
             received=f"ids from {ids[0]} to {ids[-1]}",
+            remedy="Give scores with a column for every class.",
         )
 
 
@@ -367,5 +377,9 @@ def _rows_of_seen(labels: Labels, seen_ids: Ids, unseen_ids: Ids) -> Mask:
     is_seen = np.isin(labels, seen_ids)
     strangers = labels[~is_seen & ~np.isin(labels, unseen_ids)]
     if len(strangers):
-        raise DataError("a label is neither seen nor unseen", received=f"class id {strangers[0]}")
+        raise DataError(
+            "a label is neither seen nor unseen",
+            received=f"class id {strangers[0]}",
+            remedy="Name its class among the seen or the unseen ones.",
+        )
     return is_seen

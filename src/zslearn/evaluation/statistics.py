@@ -140,7 +140,9 @@ def summarise(values: Points, *, level: float = LEVEL, n_resamples: int = _N_RES
         DataError: If there is no value.
     """
     if not len(values):
-        raise DataError("there is nothing to sum up", expected="at least one value")
+        raise DataError(
+            "there is nothing to sum up", expected="at least one value", remedy="Give the values of at least one run."
+        )
     lower, upper = _bootstrap(values, level, n_resamples, seed)
     return Summary(
         mean=float(values.mean()),
@@ -171,6 +173,7 @@ def paired_gain(
             "the arms cannot be paired",
             expected="as many values in both, at least one",
             received=f"{len(with_part)} and {len(without_part)}",
+            remedy="Give both arms the same splits and seeds.",
         )
     differences = with_part - without_part
     lower, upper = _bootstrap(differences, level, n_resamples, seed)
@@ -199,7 +202,11 @@ def sign_flip_p(differences: Points, *, n_draws: int = _N_RESAMPLES, seed: int =
     0.25
     """
     if not len(differences):
-        raise DataError("there is nothing to test", expected="at least one difference")
+        raise DataError(
+            "there is nothing to test",
+            expected="at least one difference",
+            remedy="Give the differences of at least one pair.",
+        )
     observed = abs(differences.mean())
     if len(differences) <= _EXACT_UNITS:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(differences))))

@@ -114,14 +114,21 @@ def sweep_arms(
         if name not in facts:
             raise unknown_name("setting", name, facts)
         if facts[name].type not in (int, float):
-            raise ConfigError(f"{name} cannot be swept", expected="a setting that is a number", received="no number")
-        for value in dict.fromkeys(wanted or _around(facts[name], getattr(base, name))):
-            checked = getattr(build(configuration, {**settings, name: value}), name)
+            raise ConfigError(
+                f"{name} cannot be swept",
+                expected="a setting that is a number",
+                received="no number",
+                remedy="Compare such settings with zslearn ablate --arm.",
+            )
+        tried = wanted or _around(facts[name], getattr(base, name))
+        for checked in dict.fromkeys(getattr(build(configuration, {**settings, name: value}), name) for value in tried):
             if checked != getattr(base, name):
                 marks = {"field": name, "value": checked}
                 arms.append(Arm(name=f"{name} = {checked}", settings={name: checked}, marks=marks))
     if len(arms) == 1:
-        raise ConfigError("there is nothing to sweep", expected="a value that differs from what is set")
+        raise ConfigError(
+            "there is nothing to sweep", expected="a value that differs from what is set", remedy="Give other values."
+        )
     as_set = {name: getattr(base, name) for name in values}
     return (replace(arms[0], marks={"as_set": as_set}), *arms[1:])
 

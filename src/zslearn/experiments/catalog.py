@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from zslearn.errors import ConfigError, RunFolderError, UnknownNameError, unknown_name
+from zslearn.data.limits import read_text
+from zslearn.errors import ConfigError, DataError, RunFolderError, UnknownNameError, unknown_name
 from zslearn.experiments.documents import read_document
 
 _SUFFIX = ".yaml"
@@ -83,11 +84,9 @@ def _names() -> list[str]:
 
 def _read(path: Path) -> str:
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise ConfigError(
-                f"the experiment file {path} is too large", expected="at most 1 MiB", remedy="Give a YAML file."
-            )
-        return path.read_text(encoding="utf-8")
+        return read_text(path, _LARGEST_BYTES)
+    except DataError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         received = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8 text"
         raise ConfigError(

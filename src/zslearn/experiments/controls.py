@@ -79,7 +79,11 @@ def _refitted(
     """Measure again with a classifier that learned from other samples of the unseen classes."""
     recogniser = outcome.estimator.recogniser_
     if not isinstance(recogniser, TrainedRecogniser) or not isinstance(recogniser.config, GenerativeConfig):
-        raise ConfigError(f"the control {control!r} needs a generative model", received=outcome.estimator.model)
+        raise ConfigError(
+            f"the control {control!r} needs a generative model",
+            received=outcome.estimator.model,
+            remedy="Leave the control out, or take a model that synthesizes.",
+        )
     given = samples(recogniser.config.n_synthetic, recogniser)
     refitted = recogniser.with_unseen_samples(dataset.training(), given, seed)
     test = dataset.test()

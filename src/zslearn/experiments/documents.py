@@ -11,6 +11,7 @@ import yaml
 from zslearn.errors import ConfigError, ZslearnError, first_line, unknown_name
 
 _DEEPEST = 20
+_EXAMPLE = "See zslearn benchmark show quick for an example."
 _Error = TypeVar("_Error", bound=ZslearnError)
 
 
@@ -35,7 +36,7 @@ class Entry:
             what: What is wrong, in one clause.
             facts: As of ``ZslearnError``: expected, received, remedy.
         """
-        raise self.located(ConfigError(what, **facts))
+        raise self.located(ConfigError(what, **{"remedy": _EXAMPLE, **facts}))
 
     def located(self, error: _Error) -> _Error:
         """Return the same error with this place in front."""
@@ -135,13 +136,13 @@ def read_document(text: str, source: str) -> Entry:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
-            raise ConfigError(f"{source} is empty", expected="lines of NAME: VALUE")
+            raise ConfigError(f"{source} is empty", expected="lines of NAME: VALUE", remedy=_EXAMPLE)
         return _entry(node, source, set(), 0)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{source}, line {line}: this is no YAML", received=error.problem) from error
+        raise ConfigError(f"{source}, line {line}: this is no YAML", received=error.problem, remedy=_EXAMPLE) from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{source} cannot be read as YAML", received=first_line(error)) from error
+        raise ConfigError(f"{source} cannot be read as YAML", received=first_line(error), remedy=_EXAMPLE) from error
 
 
 def _entry(node: yaml.Node, source: str, known: set[int], depth: int) -> Entry:

@@ -68,7 +68,12 @@ class LocalProcesses:
 
     def __init__(self, n_workers: int | None = None) -> None:
         if n_workers is not None and n_workers < 1:
-            raise ConfigError("there is nobody to work", expected="at least 1 job at once", received=str(n_workers))
+            raise ConfigError(
+                "there is nobody to work",
+                expected="at least 1 job at once",
+                received=str(n_workers),
+                remedy="Leave --jobs out for one on each processor.",
+            )
         self._n_workers = n_workers or usable_processors()
         self._running: dict[Connection, tuple[Task, BaseProcess]] = {}
         self._context: Any = None

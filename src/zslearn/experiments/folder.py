@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zslearn.data.limits import read_json
 from zslearn.errors import RunFolderError
 from zslearn.experiments.experiment import Experiment
 from zslearn.experiments.jobs import Job
@@ -92,7 +92,7 @@ class ExperimentFolder:
         """
         file = path / EXPERIMENT_FILE
         try:
-            plan = json.loads(file.read_text(encoding="utf-8"))
+            plan = read_json(file)
         except FileNotFoundError as error:
             raise RunFolderError(
                 f"{path} is no experiment folder",
@@ -132,7 +132,7 @@ class ExperimentFolder:
     def read(self, key: str) -> dict[str, Any] | None:
         """Return the record of a run; None where there is none, or none that can be read."""
         try:
-            record = json.loads(self.record_path(key).read_text(encoding="utf-8"))
+            record = read_json(self.record_path(key))
         except (OSError, ValueError):
             return None
         return record if isinstance(record, dict) and record.get("status") in (FINISHED, FAILED) else None

@@ -87,7 +87,11 @@ class Search:
         finished = [trial for trial in self._counted() if trial.value is not None]
         if not finished:
             cause = next(iter(trial.user_attrs[_CAUSE] for trial in self._counted()), "no trial was made")
-            raise TrainingError("every trial of the search failed", received=cause)
+            raise TrainingError(
+                "every trial of the search failed",
+                received=cause,
+                remedy="Narrow the search, or try the model alone with zslearn run.",
+            )
         return dict(max(finished, key=lambda trial: (trial.value, -trial.number)).params)
 
     def trials(self) -> list[dict[str, Any]]:

@@ -161,7 +161,10 @@ class TrainedRecogniser(Recogniser):
             ConfigError: If the model has no final classifier.
         """
         if not isinstance(self.model, GenerativeModel):
-            raise ConfigError(f"the model {self.model_name!r} has no classifier that learns from samples")
+            raise ConfigError(
+                f"the model {self.model_name!r} has no classifier that learns from samples",
+                remedy="Take a model that synthesizes.",
+            )
         streams = Streams(seed, self.device)
         with torch.no_grad():
             mapped = _tensor(self.feature_space.transform(samples.reshape(-1, samples.shape[-1])), self.device)

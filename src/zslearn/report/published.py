@@ -185,7 +185,9 @@ def _result(line: int, row: Mapping[str, str]) -> PublishedResult:
             remarks=tuple(row["remarks"].split()),
         )
     except (KeyError, AttributeError, ValueError) as error:
-        raise DataError(f"line {line} of published.csv is malformed", received=str(error)) from error
+        raise DataError(
+            f"line {line} of published.csv is malformed", received=str(error), remedy="Repair the line."
+        ) from error
     words = {
         "source": (result.source, SOURCES),
         "kind of features": (result.features, FEATURES),

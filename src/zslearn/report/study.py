@@ -5,13 +5,13 @@ Folders may come from anywhere. Whatever is not as it should be becomes a hole w
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from zslearn.data.limits import read_json
 from zslearn.errors import RunFolderError
 from zslearn.runs import RECORD_FILE
 
@@ -251,8 +251,8 @@ def _title(job: Mapping[str, Any]) -> str:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(path)
+    except (OSError, ValueError):
         return None
 
 
