@@ -214,6 +214,14 @@ def test_rows_of_another_size_are_refused(fitted):
         fitted.predict(np.zeros((2, 19), dtype=np.float32))
 
 
+def test_a_single_seen_class_is_enough(table):
+    features, labels, semantics = table
+    only = labels == labels[0]
+    estimator = GenerativeZSL(settings=SHORT).fit(features[only], labels[only], semantics=semantics)
+    assert estimator.seen_classes_.tolist() == [labels[0]]
+    assert np.isfinite(estimator.predict_proba(features)).all()
+
+
 def test_few_seen_classes_are_not_rehearsed(table, toy_dataset):
     features, labels, semantics = table
     kept = {toy_dataset.class_names[i] for i in toy_dataset.seen_ids[:11]}

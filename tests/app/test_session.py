@@ -147,6 +147,7 @@ def test_classes_come_and_go(session, new_class, saved):
         ({"blend": {"A": -1.0, "B": 2.0}}, "the blend is empty"),
         ({"blend": {"A": float("nan")}}, "'A' has no number"),
         ({"blend": {"A": "much"}}, "'A' has no number"),
+        ({"blend": {"A": 10**400}}, "'A' has no number"),
         ({"blend": {"Ä": 1}}, "there is no class called 'Ä'"),
         ({"sentence": "a round letter"}, "this model learnt from numbers and understands no sentences"),
         ({"sentence": 3}, "the class is not described"),

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from zslearn.configuration import build
-from zslearn.errors import ConfigError, UnknownNameError, ZslearnError
+from zslearn.errors import ConfigError, DataError, UnknownNameError, ZslearnError
 from zslearn.experiments.catalog import copy_experiment, find_experiment, packaged
 from zslearn.experiments.experiment import Interval, n_jobs, read_experiment
 from zslearn.models import MODELS, model_entry
@@ -189,5 +189,5 @@ def test_an_unknown_experiment_names_the_nearest(tmp_path):
     with pytest.raises(ConfigError, match="no UTF-8 text"):
         find_experiment(str(tmp_path / "x.yaml"))
     (tmp_path / "y.yaml").write_bytes(b"#" * (1 << 20) + b"\n")
-    with pytest.raises(ConfigError, match="too large"):
+    with pytest.raises(DataError, match="too large"):
         find_experiment(str(tmp_path / "y.yaml"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +183,11 @@ def _sliders(names: Sequence[str], numbers: Semantics) -> tuple[Slider, ...]:
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise DataError(f"{name!r} has no number", expected="a finite number", received=repr(value)[:40])
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise DataError(
+            f"{name!r} has no number",
+            expected="a finite number",
+            received=repr(value)[:40],
+            remedy="Give a number for every attribute.",
+        )
     return float(value)

@@ -54,7 +54,11 @@ class RealSamples:
             files = {name: asked_for[name] for name in ("features", "semantics")}
             source = asked_for["data"]
         except (KeyError, TypeError) as error:
-            raise DataError("the record does not say where its data are", expected=f"a field {error}") from error
+            raise DataError(
+                "the record does not say where its data are",
+                expected=f"a field {error}",
+                remedy="Run again with this version of zslearn.",
+            ) from error
         dataset = load_data(source, split=split, **files)
         strange = set(map(str, estimator.classes_.tolist())) - set(dataset.class_names)
         if strange - set(map(str, estimator.added_classes_)) or dataset.features.shape[1] != estimator.n_features_in_:

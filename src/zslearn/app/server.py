@@ -232,30 +232,43 @@ def _question(content: bytes) -> Mapping[str, Any]:
     try:
         question = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError("the question is no JSON", received=str(error)) from error
+        raise DataError(
+            "the question is no JSON", received=str(error), remedy="Send an object with a field for each fact."
+        ) from error
     if not isinstance(question, dict):
-        raise DataError("the question is no JSON object", received=type(question).__name__)
+        raise DataError(
+            "the question is no JSON object",
+            received=type(question).__name__,
+            remedy="Send an object with a field for each fact.",
+        )
     return question
 
 
 def _text(question: Mapping[str, Any], field: str) -> str:
     value = question.get(field)
     if not isinstance(value, str):
-        raise DataError(f"the question lacks a text {field!r}", received=repr(value)[:40])
+        raise DataError(f"the question lacks a text {field!r}", received=repr(value)[:40], remedy="Give it as a text.")
     return value
 
 
 def _description(question: Mapping[str, Any]) -> Mapping[str, Any]:
     value = question.get("description")
     if not isinstance(value, dict):
-        raise DataError("the class is not described", received=repr(value)[:40])
+        raise DataError(
+            "the class is not described", received=repr(value)[:40], remedy="Describe it by attributes or a sentence."
+        )
     return value
 
 
 def _seed(question: Mapping[str, Any]) -> int:
     seed = question.get("seed", 0)
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 31:
-        raise DataError("the seed is not usable", expected="a whole number from 0", received=repr(seed)[:40])
+        raise DataError(
+            "the seed is not usable",
+            expected="a whole number from 0",
+            received=repr(seed)[:40],
+            remedy="Leave it out for 0.",
+        )
     return seed
 
 

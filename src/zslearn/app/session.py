@@ -338,7 +338,9 @@ class Session:
             return type(self._estimator.classes_.tolist()[0])(name)
         except ValueError as error:
             raise DataError(
-                f"{name!r} cannot name a class of this model", expected="a whole number, as of the other classes"
+                f"{name!r} cannot name a class of this model",
+                expected="a whole number, as of the other classes",
+                remedy="Name it by a number that no class has.",
             ) from error
 
     def _class_id(self, name: str) -> int:

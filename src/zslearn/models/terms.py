@@ -276,7 +276,8 @@ class SemanticTerms(nn.Module):
             offsets: How far from the regressed mean the class with each condition vector is generated.
         """
         config, task, terms = self.config, self.task, {}
-        if config.sr_weight * config.sr_mean_weight > 0 and task.n_unseen > 0:
+        # A single seen class, left out of the regression, leaves nothing that would tell how far to trust it.
+        if config.sr_weight * config.sr_mean_weight > 0 and task.n_unseen > 0 and len(task.seen_ids) > 1:
             strayed = regularization.trusted_distance(offsets(task.semantics[task.unseen_ids]), prototypes.error)
             terms["sr_mean"] = config.sr_weight * config.sr_mean_weight * strayed
         if config.sp_weight * config.sp_episode_weight > 0:
