@@ -115,6 +115,22 @@ def test_a_stop_is_asked_for_once(view, tmp_path):
     assert len(list((tmp_path / FOLDER).glob("state-*"))) == 1
 
 
+def test_no_stop_is_promised_where_no_step_comes(view, tmp_path):
+    """A generator in closed form has no steps, and neither has a training that was done when its run stopped."""
+    for name, settings in (("gfzsl", {}), ("skd", SETTINGS)):
+        checkpoints = Checkpoints(lambda: tmp_path, every=0.0)
+        checkpoints.load()
+        estimator = GenerativeZSL(name, settings=settings, rehearse=False).fit_view(view, None, checkpoints)
+        assert not checkpoints.ask_to_stop()
+    checkpoints = Checkpoints(lambda: tmp_path, every=0.0)
+    checkpoints.load()
+    steps = []
+    again = GenerativeZSL(name, settings=settings, rehearse=False).fit_view(view, steps.append, checkpoints)
+    assert same(again, estimator)
+    assert steps == []
+    assert not checkpoints.ask_to_stop()
+
+
 def test_a_state_that_is_not_finite_is_not_saved(view, tmp_path):
     settings = {**SETTINGS, "learning_rate": 1e30}
     with pytest.raises(TrainingError, match="'critic.gap' is not finite from step 2 of stage 'generative' on"):

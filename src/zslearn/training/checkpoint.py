@@ -107,11 +107,15 @@ class Checkpoints:
 
     def take(self, part: int) -> dict[str, Any] | None:
         """Return the state of the loop that was saved in this part, once."""
-        self._trained, self._in_training = part, True
+        self._trained = part
         if self._saved is None or self._saved.part != part:
             return None
         loop, self._saved = self._saved.loop, None
         return loop
+
+    def begin(self, loop: Loop) -> None:
+        """Take note that a loop begins, or goes on; one without steps can honour no stop."""
+        self._in_training = not loop.done
 
     def step_done(self, part: int, loop: Loop) -> None:
         """Save the loop's state if it is due or the part is done.
@@ -186,16 +190,16 @@ class PartKeeper:
     def resume(self, loop: Loop) -> None:
         """Bring a new loop to where it stood when its state was saved."""
         state = self.checkpoints.take(self.part)
-        if state is None:
-            return
         try:
-            loop.load_state_dict(state)
+            if state is not None:
+                loop.load_state_dict(state)
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             raise RunFolderError(
                 "the saved state does not belong to this run",
                 received=first_line(error),
                 remedy=f"Delete the folder {FOLDER} of the run to start it from the beginning.",
             ) from error
+        self.checkpoints.begin(loop)
 
     def step_done(self, loop: Loop) -> None:
         """Save the state if it is due."""
