@@ -48,8 +48,8 @@ types: $(VENV)/.installed-lint ## Check the types
 	"$(VENV)/bin/python" -m mypy $(ARGS)
 
 docs: $(VENV)/.installed-docs ## Build the documentation, where a warning is an error
-	rm -rf docs/api
-	"$(VENV)/bin/python" -m sphinx -E -W --keep-going -q -d docs/_build/doctrees $(ARGS) docs docs/_build/html
+	rm -rf docs/api docs/gallery
+	OMP_NUM_THREADS=1 "$(VENV)/bin/python" -m sphinx -E -W --keep-going -q -d docs/_build/doctrees $(ARGS) docs docs/_build/html
 	@echo 'The documentation is in docs/_build/html: open index.html there'
 
 bench: $(VENV)/.installed-core ## Measure on the class splits 0 to 4 of the built-in data
@@ -62,7 +62,7 @@ audit: $(VENV)/.installed-audit ## Check licences and known vulnerabilities of e
 	"$(VENV)/bin/python" scripts/audit.py $(ARGS)
 
 clean: ## Remove what builds, tests and tools left (keeps the environment and the runs)
-	rm -rf build dist docs/_build docs/api htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist docs/_build docs/api docs/gallery htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
