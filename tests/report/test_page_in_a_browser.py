@@ -68,6 +68,20 @@ def report(study_of, tmp_path):
     return tmp_path / "report.html"
 
 
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """The report of the experiment ``quick``, of three of its models and with even fewer updates."""
+    from zslearn.cli import main
+    from zslearn.experiments.catalog import packaged_text
+
+    folder = tmp_path_factory.mktemp("quick")
+    text = packaged_text("quick").replace("models: [all]", "models: [skd, gfzsl, eszsl]").replace(" 60", " 3")
+    assert "n_updates: 3\n" in text
+    (folder / "quick.yaml").write_text(text)
+    assert main(["benchmark", "run", str(folder / "quick.yaml"), "--out", str(folder / "run"), "--quiet"]) == 0
+    return folder / "run" / "report.html"
+
+
 def bars_of(page, figure):
     return page.locator(f"#figure-{figure} svg.marks .mark-symbol path").count()
 
@@ -84,6 +98,28 @@ def test_everything_is_drawn_without_a_request_or_a_complaint(opened, report):
         assert size["width"] > 200, name
         assert size["height"] > 100, name
     assert report.stat().st_size < 3_000_000
+
+
+def test_the_report_of_quick_draws_everything_for_every_method(opened, quick):
+    seen = opened(quick)
+    assert quick.stat().st_size < 3_000_000
+    assert bars_of(seen.page, "methods") == 3 + 3
+    drawn = {}
+    for option in seen.page.locator("#closer-choice option").all_text_contents():
+        seen.page.select_option("#closer-choice", label=option)
+        seen.page.wait_for_function(
+            "method => document.getElementById('closer-run').innerText.startsWith(method)", arg=option.split(" · ")[0]
+        )
+        seen.page.wait_for_timeout(700)
+        shown = {name for name in CLOSER if seen.page.locator(f"#figure-{name}:visible svg.marks path").count() > 3}
+        strips = seen.page.locator("#images img:visible")
+        assert strips.evaluate_all("images => images.every(image => image.complete && image.naturalWidth > 0)")
+        drawn[option.split(" · ")[0]] = (shown, strips.count())
+    # Eight unseen letters, each with its mean, its generated and its real samples; a closed form generates nothing.
+    assert drawn["skd"] == ({*CLOSER}, 24)
+    assert drawn["gfzsl"] == ({*CLOSER} - {"training"}, 24)
+    assert drawn["eszsl"] == ({"classes", "confusion", "answers"}, 0)
+    assert seen.complaints == []
 
 
 def test_filters_hide_rows_in_tables_and_figures(opened, report):
