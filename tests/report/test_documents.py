@@ -53,6 +53,14 @@ def test_latex_without_a_significant_difference_has_nothing_bold(study_of):
     assert "no row is better than every other in a paired test" in text
 
 
+def test_stand_in_features_are_named_in_the_caption_and_not_in_a_comment_alone(study_of, digest):
+    facts = {"source": "stand-in features, seed 0"}
+    text = to_latex(summed_up(read_study(study_of({"data_facts": facts}))))
+    captions = re.findall(r"\\caption\{(.*)\}", text)
+    assert captions[0].endswith("Stand-in features: the figures mean nothing.")
+    assert "tand-in" not in to_latex(digest)
+
+
 def test_csv_has_a_line_for_every_run_and_hole(digest):
     rows = list(csv.DictReader(io.StringIO(to_csv(digest))))
     assert len(rows) == 15

@@ -120,6 +120,14 @@ def test_a_sweep_tells_the_best_value_beside_what_is_set(study_of):
     assert lower.verdict(lower.groups[0]).endswith("No other value has a higher mean.")
 
 
+def test_methods_whose_figures_look_the_same_stand_level(study_of):
+    runs = [{"model": model, "h": h, "references": {}} for model, h in (("skd", 0.5), ("cada-vae", 0.49999))]
+    assert (
+        "skd has the highest mean H, 50.0: level with cada-vae, by one pair"
+        in digest_of(study_of, *runs).groups[0].verdict
+    )
+
+
 def test_seeds_of_one_class_split_count_once(study_of):
     runs = [{**run, "split": split} for split in ("0", "1") for run in clear_case(7)]
     (group,) = digest_of(study_of, *runs).groups

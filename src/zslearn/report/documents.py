@@ -10,7 +10,7 @@ from typing import Final
 
 from zslearn.report.published import CAVEAT, FEATURES, SOURCES
 from zslearn.report.study import METRICS
-from zslearn.report.summary import HEADINGS, Digest, Group, Row, gain_text
+from zslearn.report.summary import HEADINGS, Digest, Group, Row, gain_text, stand_in
 
 _LATEX: Final = {
     "\\": r"\textbackslash{}",
@@ -224,7 +224,9 @@ def _legend(group: Group) -> str:
         else "no row is better than every other in a paired test"
     )
     shift = "corrected for label shift" if group.metric == "h" else "not rehearsed, so U, S and H are not corrected"
-    return f"Percent, AUSUC as a fraction; {shift}; {spread}; {marked}."
+    made_up = any(stand_in(run) for row in group.rows for run in row.runs)
+    warning = " Stand-in features: the figures mean nothing." if made_up else ""
+    return f"Percent, AUSUC as a fraction; {shift}; {spread}; {marked}.{warning}"
 
 
 def _tabular(columns: str, header: str, rows: Sequence[str], caption: str) -> str:

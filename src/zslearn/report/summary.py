@@ -167,7 +167,7 @@ class Group:
         if nearest is None:
             told = f"{ranked[1].method} was measured on other units"
         else:
-            told = f"{_distance(metric, nearest.gain.mean)} above {ranked[1].method}"
+            told = f"{_distance(metric, nearest.gain.mean)} {ranked[1].method}"
             one = nearest.gain.n_pairs == 1
             told += ", by one pair, which proves nothing" if one else f". {_sentence(nearest.words)}"
         return f"{lead}: {told}.{self._best_model(best)}"
@@ -246,7 +246,7 @@ class Digest:
             return group.verdict
         if best.gain.mean <= 0:
             return f"{stands} No other value has a higher mean."
-        return f"{stands} {best.name} is {_distance(metric, best.gain.mean)} above it. {_sentence(best.words)}."
+        return f"{stands} {best.name} is {_distance(metric, best.gain.mean)} it. {_sentence(best.words)}."
 
     def _compared(self, row: Row, metric: str) -> Measured:
         """Return a row as it is compared; where there is one model, arms go by their own names."""
@@ -329,7 +329,9 @@ def gain_text(comparison: Comparison, metric: str) -> str:
 
 
 def _distance(metric: str, value: float) -> str:
-    return figure_text(metric, value) + (" points" if metric != "ausuc" else "")
+    """Say how far above something lies, as far as tables show it."""
+    told = figure_text(metric, value)
+    return "level with" if float(told) == 0 else f"{told} above" if metric == "ausuc" else f"{told} points above"
 
 
 def _parts_told(parts: Sequence[Comparison], metric: str) -> str:
