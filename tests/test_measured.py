@@ -5,13 +5,13 @@ a table that a script in ``benchmarks/`` makes from committed records, or an ent
 says how the figures came about.
 """
 
-import importlib.util
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from measurements import entries, script
 from zslearn import load_data
 
 ROOT = Path(__file__).parents[1]
@@ -21,17 +21,6 @@ MARKER = re.compile(r"<!-- figures: (.+?) -->")
 DECIMAL = re.compile(r"(?<![\w.])\d*\.\d+(?![\w.]*\w)")
 PROSE = re.compile(r"(?<![\w.])\d*\.\d+\s?(?:%|points?|s|ms|MB|GB|GiB|MiB)(?!\w)|±\s?\d|AUSUC[^|.]{0,12}\.\d")
 """What is taken for measured outside tables: decimals with a unit, deviations, areas."""
-
-
-def script(name):
-    specification = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-def lines_of(folder, name):
-    return [json.loads(line) for line in (ROOT / "benchmarks" / folder / f"{name}.jsonl").read_text().splitlines()]
 
 
 def closing(whole):
@@ -47,7 +36,7 @@ def closing_cost():
 
 
 def cells(module, folder):
-    return "\n".join(script(module).table(lines_of(folder, name)) for name in ("glyphs", "FLO"))
+    return "\n".join(script(module).table(entries(folder, name)) for name in ("glyphs", "FLO"))
 
 
 MADE = {

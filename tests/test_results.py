@@ -1,23 +1,12 @@
 """Every figure in the README and the docs comes from a record."""
 
-import importlib.util
-import json
 from pathlib import Path
 
 import pytest
 
+from measurements import entries, script
+
 ROOT = Path(__file__).parents[1]
-
-
-def script(name):
-    specification = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-def entries(folder, name):
-    return [json.loads(line) for line in (ROOT / "benchmarks" / folder / f"{name}.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")

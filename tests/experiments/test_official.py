@@ -1,11 +1,10 @@
 """The field's benchmarks run from split file to report, on features that are made up."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 
+from measurements import script
 from zslearn.experiments.catalog import packaged_text
 from zslearn.experiments.experiment import read_experiment
 from zslearn.models import MODELS
@@ -18,11 +17,7 @@ CAPS |= {"semantic_hidden_dim": 32, "semantic_decoder_dim": 32, "n_synthetic": 2
 
 @pytest.fixture(scope="module")
 def field():
-    path = Path(__file__).parents[2] / "benchmarks" / "field.py"
-    specification = importlib.util.spec_from_file_location("field", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return script("field")
 
 
 @pytest.mark.parametrize("data", sorted(N_TRAIN))
