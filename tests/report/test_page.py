@@ -221,10 +221,9 @@ def test_a_thousand_records_make_a_small_page_quickly(study_of):
         for seed in range(10)
     ]
     folder = study_of(*runs)
-    start = time.perf_counter()
+    start = time.process_time()
     page = make_report(folder)
-    # 10 s on an idle machine; the bound leaves room for a busy one.
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 10
     assert len(page.encode()) < 3_000_000
     assert page.count("data-method=") >= 100
     assert "All 1000 runs" in page
