@@ -19,8 +19,10 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 ENTRIES = json.loads((ROOT / "benchmarks" / "measured.json").read_text(encoding="utf-8"))
 MARKER = re.compile(r"<!-- figures: (.+?) -->")
 DECIMAL = re.compile(r"(?<![\w.])\d*\.\d+(?![\w.]*\w)")
-PROSE = re.compile(r"(?<![\w.])\d*\.\d+\s?(?:%|points?|s|ms|MB|GB|GiB|MiB)(?!\w)|±\s?\d|AUSUC[^|.]{0,12}\.\d")
-"""What is taken for measured outside tables: decimals with a unit, deviations, areas."""
+PROSE = re.compile(
+    r"(?<![\w.])\d*\.\d+\s?(?:%|s|ms|MB|GB|GiB|MiB)(?!\w)|[+-]\d*\.\d+ points|±\s?\d|AUSUC[^|.]{0,12}\.\d"
+)
+"""What is taken for measured outside tables: decimals with a unit, differences, deviations, areas."""
 
 
 def closing(whole):
@@ -132,7 +134,8 @@ def test_classifiers_name_letters_as_often_as_the_page_says():
         ("it took 0.02 s", True),
         ("61 ± 2", True),
         ("AUSUC of .51", True),
-        ("95 % bootstrap intervals, p 0.05, Python 3.11, 20 rows", False),
+        ("H +1.1 points over it", True),
+        ("95 % bootstrap intervals, p 0.05, Python 3.11, 20 rows, within 1.5 points", False),
         ("| a | b |\n| --- | --- |\n| `n_updates` | 500 |", False),
     ],
 )
