@@ -10,6 +10,7 @@ import scipy.io
 import scipy.sparse
 
 from zslearn.data.dataset import ZSLDataset
+from zslearn.data.official import split_digest
 from zslearn.data.splits import class_split, rehearsal_folds
 from zslearn.data.xlsa17 import read_xlsa17
 from zslearn.errors import DataError, MissingExtraError
@@ -110,6 +111,18 @@ def test_counting_from_0_is_noticed(tmp_path, row_base, label_base, zeros):
     dataset = read_xlsa17(folder)
     assert_same(dataset, truth())
     assert dataset.warnings == (f"{zeros} count from 0 in these files, against the layout's rule",)
+
+
+def test_a_split_that_is_not_the_benchmarks_is_called_unverified(tmp_path):
+    dataset = read_xlsa17(write(tmp_path / "awa2"))
+    assert dataset.warnings == ("unverified split: it is not the one that is known as the official split of AWA2",)
+
+
+def test_a_split_is_the_same_in_another_order_and_counted_from_0():
+    parts = [np.array([5, 2, 9]), np.array([3]), np.array([4, 6])]
+    assert split_digest(parts) == split_digest([part[::-1] - 1 for part in parts])
+    assert split_digest(parts) != split_digest([parts[0][:2], np.array([3, 9]), parts[2]])
+    assert split_digest(parts) != split_digest([parts[1], parts[0], parts[2]])
 
 
 def test_ambiguous_counting_is_an_error(tmp_path):
@@ -443,7 +456,7 @@ def stand_in_features(split_path: Path, n_seen: int) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("given", GIVEN, ids=lambda given: f"{given[0]}/{given[1]}")
 def test_given_split_files(shared_data, tmp_path, given):
     name, split_file, n_train, n_test_seen, n_test_unseen, n_seen, n_unseen, n_leaked = given
-    folder = tmp_path / name
+    folder = tmp_path / name.removesuffix("-v1")
     folder.mkdir()
     if not (shared_data / name / split_file).is_file():
         pytest.skip(f"benchmark file is absent: {name}/{split_file}")
@@ -453,6 +466,7 @@ def test_given_split_files(shared_data, tmp_path, given):
     counts = (len(dataset.train_rows), len(dataset.test_seen_rows), len(dataset.test_unseen_rows))
     assert counts == (n_train, n_test_seen, n_test_unseen)
     assert (len(dataset.seen_ids), len(dataset.unseen_ids)) == (n_seen, n_unseen)
+    assert not any("unverified" in warning for warning in dataset.warnings)
     leaks = [warning for warning in dataset.warnings if "the leak" in warning]
     assert [f"hold {n_leaked:,} test rows" in leak for leak in leaks] == ([True] if n_leaked else [])
     assert len(dataset.semantics) == len(dataset.class_names) == n_seen + n_unseen

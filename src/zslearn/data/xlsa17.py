@@ -22,6 +22,7 @@ from zslearn.data.checks import check_features, check_semantics, listed, whole_n
 from zslearn.data.dataset import ZSLDataset
 from zslearn.data.limits import read_text
 from zslearn.data.matfile import mat_strings, mat_variables, read_mat
+from zslearn.data.official import unverified
 from zslearn.data.stand_in import MARK_VARIABLE, STAND_IN_WARNING
 from zslearn.errors import DataError
 from zslearn.shapes import Features, Ids, Labels, Semantics
@@ -66,6 +67,7 @@ def read_xlsa17(
     feature_path = _feature_path(folder, features)
     splits = _read_splits(split_path)
     matrix, raw_labels, notes = _read_features(feature_path)
+    notes += unverified(folder.resolve().name, [splits.parts[part] for part in _PARTS])
     return _assemble(
         replace(splits, warnings=(*notes, *splits.warnings)),
         matrix,
