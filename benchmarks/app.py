@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -85,7 +84,7 @@ def measured(run: Path, page: Page) -> list[tuple[str, str]]:
         start = time.perf_counter()
         after_drawing(page, lambda: page.click("#adding button"))
         figures.append(("name to new class", f"{time.perf_counter() - start:.2f} s"))
-        process.send_signal(signal.SIGINT)
+        process.terminate()
     return figures
 
 

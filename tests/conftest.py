@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,3 +44,17 @@ def little_experiments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = catalog.packaged_text
     small = ("quick", "comparison-hour")
     monkeypatch.setattr(catalog, "packaged_text", lambda name: LITTLE_EXPERIMENT if name in small else whole(name))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real browser."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
+from browsers import Opened
 from letters import NEW
 from toy import toy_dataset as make_toy_dataset
 from zslearn import GenerativeZSL
@@ -19,26 +18,7 @@ pytestmark = pytest.mark.browser
 WIDE, PHONE = {"width": 1366, "height": 900}, {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("chromium is not installed")
-    pytest.importorskip("playwright", reason="the extra test is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@dataclass
-class Opened:
-    page: object
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
+class OpenedApp(Opened):
     def after(self, act):
         """Acts, and waits until the page has drawn what follows."""
         before = self.page.get_attribute("html", "data-drawn")
@@ -65,10 +45,7 @@ def opened(browser, served):
     def opens(session, viewport=WIDE, scheme="light"):
         context = browser.new_context(viewport=viewport, color_scheme=scheme)
         contexts.append(context)
-        seen = Opened(context.new_page())
-        seen.page.on("console", lambda message: seen.complaints.append(f"{message.type}: {message.text}"))
-        seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        seen.page.on("request", lambda request: seen.requests.append(request.url))
+        seen = OpenedApp(context.new_page())
         seen.page.goto(served(session).url)
         seen.page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
         return seen

@@ -30,7 +30,10 @@ def test_it_serves_a_run_until_it_is_interrupted(finished):
         with urllib.request.urlopen(f"{url}overview") as answer:
             told = json.loads(answer.read())
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert out == ""
     assert err.splitlines() == [

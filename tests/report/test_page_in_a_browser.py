@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass, field
-
 import pytest
+
+from browsers import Opened
 
 pytestmark = pytest.mark.browser
 WIDE, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 800}
 CLOSER = ("classes", "map", "confusion", "answers", "errors", "training")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@dataclass
-class Opened:
-    page: object
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -41,9 +20,6 @@ def opened(browser):
         context = browser.new_context(viewport=viewport, color_scheme=scheme, offline=True)
         contexts.append(context)
         seen = Opened(context.new_page())
-        seen.page.on("console", lambda message: seen.complaints.append(f"{message.type}: {message.text}"))
-        seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        seen.page.on("request", lambda request: seen.requests.append(request.url))
         seen.page.goto(path.as_uri())
         seen.page.wait_for_selector("html[data-drawn]", state="attached", timeout=60_000)
         return seen
