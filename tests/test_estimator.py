@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -181,6 +183,14 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, table, fitted):
     names = fitted.unseen_classes_
     assert (loaded.synthesize(names, 4, seed=3) == fitted.synthesize(names, 4, seed=3)).all()
     assert loaded.rehearsal_ == fitted.rehearsal_
+
+
+@pytest.mark.slow
+def test_loading_does_not_wait_for_the_compiler_of_torch(tmp_path, fitted):
+    fitted.save(tmp_path / "m")
+    program = "import sys, zslearn; zslearn.GenerativeZSL.load(sys.argv[1]); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "m"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_no_training_sample_is_saved(tmp_path, table, fitted):

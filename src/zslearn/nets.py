@@ -39,8 +39,8 @@ class Linear(nn.Module):
     def __init__(self, in_dim: int, out_dim: int, streams: Streams, name: str, *, bias: bool = True) -> None:
         super().__init__()
         bound = 1.0 / math.sqrt(in_dim)
-        self.weight = nn.Parameter((2.0 * streams.uniform(f"init/{name}", out_dim, in_dim) - 1.0) * bound)
-        self.bias = nn.Parameter((2.0 * streams.uniform(f"init/{name}", 1, out_dim) - 1.0) * bound) if bias else None
+        self.weight = nn.Parameter(streams.around_zero(f"init/{name}", bound, out_dim, in_dim))
+        self.bias = nn.Parameter(streams.around_zero(f"init/{name}", bound, 1, out_dim)) if bias else None
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map the concatenated inputs, ``[*seeds, batch, in_dim]``, to ``[*seeds, batch, out_dim]``.

@@ -19,6 +19,10 @@ class _NoDraws(Streams):
     def __init__(self) -> None:
         super().__init__(0, "meta")
 
+    def around_zero(self, name: str, bound: float, *shape: int) -> Tensor:
+        # Calculating without numbers makes torch load its compiler first, which takes seconds.
+        return self.uniform(name, *shape)
+
     def _named(self, name: str) -> list[Any]:
         return [None]
 
@@ -38,11 +42,8 @@ def check_networks(
         ValueError: If a tensor is missing, superfluous or of another shape.
         RuntimeError: If no network can have these sizes.
     """
-    bare = {
-        field.name: value.to("meta") for field in fields(task) if isinstance(value := getattr(task, field.name), Tensor)
-    }
     with torch.device("meta"):
-        described = model_class(replace(task, **bare), config, _NoDraws()).state_dict()  # type: ignore[arg-type]
+        described = _described(model_class, task, config)
     strange = sorted(described.keys() ^ tensors.keys())
     if strange:
         raise ValueError(f"the settings and the tensors differ in {strange[0]!r}")
@@ -51,3 +52,20 @@ def check_networks(
             raise ValueError(
                 f"the settings make {name!r} of shape {tuple(tensor.shape)}, and it is {tuple(tensors[name].shape)}"
             )
+
+
+def _described(model_class: type[TrainedModel], task: Task, config: ModelConfig) -> Mapping[str, Tensor]:
+    """Return the state of networks without weights.
+
+    The statistics are at hand and keep their numbers: calculating without any takes torch seconds to prepare. A model
+    whose networks read them as it is made gets statistics without numbers too.
+    """
+    try:
+        return model_class(task, config, _NoDraws()).state_dict()
+    except RuntimeError:
+        bare = {
+            field.name: value.to("meta")
+            for field in fields(task)
+            if isinstance(value := getattr(task, field.name), Tensor)
+        }
+        return model_class(replace(task, **bare), config, _NoDraws()).state_dict()  # type: ignore[arg-type]

@@ -40,6 +40,10 @@ class Streams:
         """Draw numbers uniformly from [0, 1)."""
         return self._stack(name, lambda rng: torch.rand(shape, generator=rng, device=self.device))
 
+    def around_zero(self, name: str, bound: float, *shape: int) -> Tensor:
+        """Draw numbers uniformly from [-bound, bound)."""
+        return (2.0 * self.uniform(name, *shape) - 1.0) * bound
+
     def integers(self, name: str, high: int, *shape: int) -> Tensor:
         """Draw whole numbers uniformly from 0 to ``high - 1``."""
         return self._stack(name, lambda rng: torch.randint(high, shape, generator=rng, device=self.device))

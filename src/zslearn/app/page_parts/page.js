@@ -231,9 +231,9 @@ async function add(event) {
   const name = part("new-name").value.trim().replace(/\s+/g, " ");
   const asked = { name, description: state.moved ? description() : { blend: { [state.chosen]: 1 } } };
   const button = part("adding").querySelector("button");
-  button.disabled = true;
+  Object.assign(button, { disabled: true, textContent: "Adding …" });
   const overview = await guarded("see", () => question("add", asked));
-  button.disabled = false;
+  Object.assign(button, { disabled: false, textContent: "Add as a class" });
   if (!overview) return;
   state.overview = overview;
   part("new-name").value = "";
