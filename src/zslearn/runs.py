@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -253,13 +254,19 @@ def _line(report: Mapping[str, Any]) -> str:
     return json.dumps(report) + "\n"
 
 
+def free_folder(default: Path) -> Path:
+    """Return a folder that is not there yet: the default, numbered where it is taken."""
+    return next(folder for folder in _numbered(default) if not folder.exists())
+
+
 def _make_numbered(default: Path) -> Path:
-    number = 1
-    while True:
-        folder = default if number == 1 else default.with_name(f"{default.name}-{number}")
-        try:
+    for folder in _numbered(default):
+        with contextlib.suppress(FileExistsError):
             folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        else:
             return folder
+    raise AssertionError
+
+
+def _numbered(default: Path) -> Iterator[Path]:
+    yield default
+    yield from (default.with_name(f"{default.name}-{number}") for number in itertools.count(2))

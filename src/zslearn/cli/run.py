@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser, default="glyphs")
     parser.add_argument("--model", default="skd", help="a model of the zoo (default: skd); see zslearn show models")
     parser.add_argument("--seed", type=int, default=0, help="decides every random number (default: 0)")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="a run for each of N seeds from --seed on, several at once, and their mean",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/DATA-MODEL-sSEED)")
     parser.add_argument("--device", metavar="auto|cpu|cuda", help="where to train (default: auto)")
     parser.add_argument(
@@ -74,9 +80,19 @@ def run(arguments: argparse.Namespace) -> int:
             received=str(arguments.checkpoint_every),
             remedy="Leave it out for every minute; 0 saves after every step.",
         )
+    from zslearn.cli.seeds import is_seeds_folder, run_seeds
     from zslearn.cli.together import Leadership, follow
     from zslearn.training.team import launched_team
 
+    if arguments.resume:
+        _refuse_other_settings(arguments)
+    if arguments.seeds is not None or (arguments.resume and is_seeds_folder(arguments.resume)):
+        folder, summary = run_seeds(arguments)
+        if arguments.json:
+            print(json.dumps({"folder": str(folder), **summary}, indent=2))
+        else:
+            _print_summary(summary, folder)
+        return 0
     with launched_team() as team:
         if not team.leads:
             return follow(team)
@@ -145,7 +161,6 @@ def _resumed(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
     from zslearn.runs import RunInProgress, is_finished, read_record
     from zslearn.training.checkpoint import Checkpoints
 
-    _refuse_other_settings(arguments)
     if is_finished(arguments.resume):
         print("note: this run was finished already.", file=sys.stderr)
         return arguments.resume, read_record(arguments.resume)
@@ -244,7 +259,7 @@ def _refuse_other_settings(arguments: argparse.Namespace) -> None:
 
     usual = {"data": "glyphs", "split": "official", "model": "skd", "seed": 0, "assignments": []}
     files = ("data", "features", "semantics", "split", "out", "config")
-    names = (*files, "model", "seed", "precision", "assignments", "settings")
+    names = (*files, "model", "seed", "seeds", "precision", "assignments", "settings")
     given = [name for name in names if getattr(arguments, name) != usual.get(name)]
     if given:
         raise ConfigError(
@@ -325,6 +340,19 @@ def _settings_file(path: Path | None) -> dict[str, Any]:
 
 def _safe(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+
+
+def _print_summary(summary: dict[str, Any], folder: Path) -> None:
+    from zslearn.cli.seeds import summary_table
+
+    data = summary["data"]
+    print(f"{data['name']}, {data['split']} split, {len(summary['seeds'])} seeds; percent, AUSUC as a fraction:")
+    print()
+    print(summary_table(summary))
+    print()
+    print(f"Run folders: {folder}")
+    for run in summary["runs"]:
+        print(f"  {folder / run}")
 
 
 def _print_result(record: dict[str, Any], folder: Path) -> None:

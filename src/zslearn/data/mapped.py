@@ -15,6 +15,8 @@ from zslearn.shapes import Features, Ids
 MEMORY_VARIABLE: Final = "ZSLEARN_MEMORY_BYTES"
 """The environment variable that says how large a copy of memory-mapped rows may be."""
 _MEMORY_BYTES: Final = 1 << 30
+_ROWS_AT_ONCE: Final = 256
+"""Around every row that is read, the system takes up to 64 kB of the file into the process's memory."""
 
 
 class MappedRows:
@@ -44,8 +46,12 @@ class MappedRows:
 
     def __getitem__(self, which: slice | NDArray[Any]) -> Features:
         """Read rows: by a slice, by their numbers or by a truth value for each."""
-        read = self._matrix[self._rows[which]].astype(np.float32)
-        release(self._matrix)
+        rows = self._rows[which]
+        read = np.empty((len(rows), self._matrix.shape[1]), dtype=np.float32)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = slice(start, start + _ROWS_AT_ONCE)
+            read[some] = self._matrix[rows[some]]
+            release(self._matrix)
         return read
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

@@ -21,6 +21,16 @@ def result_table(record: Mapping[str, Any]) -> str:
     rows = {record["model"]: (record["metrics"], record["metrics_corrected"])}
     rows |= {name: (plain, plain["corrected"]) for name, plain in _others(record).items()}
     best = max((h for _, corrected in rows.values() if (h := corrected["h"]) is not None), default=None)
+    return figures_table(rows, best)
+
+
+def figures_table(rows: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]], best_h: float | None = None) -> str:
+    """Lay out figures, a line for each name: percent, AUSUC as a fraction.
+
+    Args:
+        rows: The plain and the corrected figures by name.
+        best_h: The corrected H that is marked.
+    """
     group = f"{'':{_NAME_WIDTH}}{'':8}{'plain':^21}{'':8}{'corrected':^21}"
     header = f"{'':{_NAME_WIDTH}}" + _cells(_COLUMNS)
     lines = [group.rstrip(), header, "-" * len(header)]
@@ -28,7 +38,7 @@ def result_table(record: Mapping[str, Any]) -> str:
         percent = [_percent(plain[key]) for key in ("t1", "u", "s", "h")]
         area = _UNMEASURED if plain["ausuc"] is None else f"{plain['ausuc']:.3f}"
         right = [_percent(corrected[key]) for key in ("u", "s", "h")]
-        mark = " *" if corrected["h"] == best and best is not None else ""
+        mark = " *" if corrected["h"] == best_h and best_h is not None else ""
         lines.append(f"{name:{_NAME_WIDTH}}" + _cells([*percent, area, *right]) + mark)
     return "\n".join(lines)
 

@@ -1,0 +1,100 @@
+"""``zslearn run --seeds N``: each seed's run is its own, and the summary is of all."""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+from toy import write_toy_folder
+
+TINY = ("--set", "n_updates=20", "teacher_updates=10", "hidden_dim=8", "latent_dim=3")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_toy_folder(tmp_path_factory.mktemp("data") / "toy", n_train=6, n_test=3)
+
+
+def zslearn(*words, cwd):
+    """Run a command on one thread in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "zslearn", *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_each_seed_is_its_own_run_and_the_summary_is_of_all(data, tmp_path):
+    ended = zslearn("run", "--data", data, "--seed", 3, "--seeds", 2, "--json", *TINY, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    summary = json.loads(ended.stdout)
+    folder = tmp_path / summary.pop("folder")
+    assert summary["seeds"] == [3, 4]
+    assert json.loads((folder / "seeds.json").read_text())["summary"] == summary
+    alone = zslearn("run", "--data", data, "--seed", 4, "--out", "alone", *TINY, cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    together = folder / summary["runs"][1]
+    assert {path.name for path in together.iterdir()} == {path.name for path in (tmp_path / "alone").iterdir()}
+    # To the bit, which is more than a tolerance on the first updates.
+    name = "model.safetensors"
+    assert (together / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    records = [json.loads((folder / run / "record.json").read_text()) for run in summary["runs"]]
+    assert [record["seed"] for record in records] == [3, 4]
+    for part in ("metrics", "metrics_corrected"):
+        for figure, spread in summary[part].items():
+            values = [record[part][figure] for record in records]
+            assert spread["values"] == values
+            assert spread["mean"] == pytest.approx(statistics.mean(values))
+            assert spread["sd"] == pytest.approx(statistics.stdev(values))
+
+
+@pytest.mark.slow
+def test_stopped_seeds_go_on(data, tmp_path):
+    longer = [word.replace("n_updates=20", "n_updates=100") for word in TINY]
+    words = [sys.executable, "-m", "zslearn", "run", "--data", str(data), "--seeds", "2", "--out", "seeds", *longer]
+    running = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "seeds" / "seeds.json").exists() and running.poll() is None:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert said.endswith("interrupted: Go on with: zslearn run --resume seeds\n")
+    ended = zslearn("run", "--resume", "seeds", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith(("mean", "standard"))] == ["mean", "standard"]
+    assert "skd, seed 1" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--seeds", 0], "the number of seeds is out of range (expected 1 to 1000; received 0)"),
+        (["--seeds", 2, "--log", "jsonl:x"], "--seeds does not go with --log"),
+        (["--seeds", 2, "--resume", "nowhere"], "a resumed run keeps what it was asked for"),
+    ],
+)
+def test_what_does_not_go_with_several_seeds_is_refused(command, words, message):
+    answer = command("run", *words)
+    assert answer.code == 2
+    assert message in answer.err
+    assert answer.err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_what_a_run_refuses_several_refuse_in_one_line(tmp_path):
+    ended = zslearn("run", "--seeds", 2, "--set", "n_updates=-5", cwd=tmp_path)
+    assert ended.returncode == 2
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error")]
+    assert line.startswith("error: the setting 'n_updates' has a wrong value")
+    assert line.endswith("NAME.")
+    assert list(tmp_path.iterdir()) == []
