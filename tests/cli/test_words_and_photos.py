@@ -81,6 +81,10 @@ def test_photographs_become_data_and_what_is_left_out_is_said(command, encoders,
     checked = command("data", "check", tmp_path / "data")
     assert checked.code == 2
     assert f"error   there is no classes.csv in {tmp_path / 'data'}" in checked.out
+    (tmp_path / "classes.csv").write_text("name\nrose\niris\nzebra\n")
+    described = command("describe", tmp_path / "classes.csv", "--encoder", encoders[1], "-o", tmp_path / "data")
+    assert described.code == 0, described.err
+    assert "error" not in command("data", "check", tmp_path / "data").out
 
 
 def test_photographs_are_named(command, model, encoders, tmp_path):

@@ -9,6 +9,7 @@ from own import ANIMALS, ATTRIBUTES, N_EACH, class_columns, own_folder, write_ta
 from zslearn import load_data
 from zslearn.data.columns import read_columns
 from zslearn.data.dataset import UNLABELLED
+from zslearn.data.inspection import inspect_data
 from zslearn.data.own import class_table, read_own
 from zslearn.errors import DataError, UnknownNameError
 
@@ -155,6 +156,13 @@ def test_semantics_come_from_the_file_that_is_named(folder):
     assert attributes.text_encoder is None
 
 
+def test_a_vector_for_a_class_that_does_not_exist_is_told_when_data_are_loaded(folder):
+    np.savez(folder / "semantics.npz", names=np.array([*ANIMALS, "Zebra"]), semantics=np.eye(len(ANIMALS) + 1))
+    (told,) = [text for text in load_data(folder).warnings if "semantics.npz" in text]
+    assert told.endswith("that classes.csv does not have: 'Zebra' (differs only by case or blanks from 'zebra')")
+    assert [finding.level for finding in inspect_data(str(folder)).findings if finding.what == told] == ["warning"]
+
+
 def test_facts_beside_the_data_name_it_and_its_backbone(folder):
     facts = {"name": "animals", "source": "drawn by hand", "backbone": {"name": "a/b"}}
     (folder / "data.json").write_text(json.dumps(facts))
@@ -244,7 +252,7 @@ BREAKS = {
     "no attributes": r"received sentences in text\). Make vectors of the texts with: zslearn describe",
     "split": "there is no split of a class in classes.csv called 'unsen'. Did you mean unseen",
     "seen without rows": "there are seen classes without training rows .*okapi",
-    "encoding": "expected a complete .csv file in UTF-8",
+    "encoding": "expected a complete .csv file in UTF-8.*Save it again in UTF-8",
     "vector": r"received none for 'okapi' \(differs only by case or blanks from 'Okapi'\)",
     "pickle": "without pickled objects",
     "facts": "data.json cannot be read",

@@ -85,10 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_table(table: ClassTable, folder: Path) -> None:
     """Refuse a data folder that has another class table, before anything costly happens."""
-    from zslearn.data.own import CLASSES, is_own_data
+    from zslearn.data.own import CLASSES, has_class_table
     from zslearn.errors import DataError
 
-    if not is_own_data(folder) or folder.resolve() == table.path.parent.resolve():
+    if not has_class_table(folder) or folder.resolve() == table.path.parent.resolve():
         return
     there = folder / f"{CLASSES}{table.path.suffix.lower()}"
     if not there.is_file() or there.read_bytes() != table.path.read_bytes():

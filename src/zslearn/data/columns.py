@@ -112,11 +112,12 @@ def read_columns(path: Path) -> Columns:
         raise
     # The readers meet damaged bytes with errors of several types (Unicode, csv, arrow, OS ...).
     except Exception as error:
+        encoded = " in UTF-8" if path.suffix.lower() == ".csv" else ""
         raise DataError(
             f"{path.name} cannot be read",
-            expected=f"a complete {path.suffix} file" + (" in UTF-8" if path.suffix.lower() == ".csv" else ""),
+            expected=f"a complete {path.suffix} file{encoded}",
             received=f"{type(error).__name__}: {error}".splitlines()[0],
-            remedy="Write it again.",
+            remedy=f"Save it again{encoded}.",
         ) from error
     _check_names(path, names)
     if not columns or not len(columns[0]):

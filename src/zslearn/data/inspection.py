@@ -28,7 +28,7 @@ from zslearn.data.own import (
     read_facts,
     read_feature_matrix,
     read_rows,
-    strange_names,
+    strange_descriptions,
 )
 from zslearn.data.splits import MIN_REHEARSAL_CLASSES
 from zslearn.errors import ZslearnError
@@ -95,7 +95,8 @@ def inspect_data(source: str, features: str | None = None, semantics: str | None
         except (ZslearnError, OSError) as error:
             findings.append(_error(error))
     if dataset is not None:
-        findings += _look_at_data(dataset)
+        told = {finding.what for finding in findings}
+        findings += [finding for finding in _look_at_data(dataset) if finding.what not in told]
     order = ("error", "warning", "note")
     findings.sort(key=lambda finding: order.index(finding.level))
     return Inspection(source, layout, None if dataset is None else dataset.facts(), tuple(findings))
@@ -164,17 +165,9 @@ def _bare_classes(rows: RowTable, classes: ClassTable) -> list[Finding]:
 
 
 def _strange_descriptions(semantics: NamedSemantics, classes: ClassTable) -> list[Finding]:
-    known = set(classes.names)
-    strange = [name for name in semantics.names if name not in known]
-    if not strange:
-        return []
-    told = listed(strange_names(strange, classes.names))
     return [
-        Finding(
-            "warning",
-            f"{semantics.source} describes classes that {classes.path.name} does not have: {told}",
-            "Add lines for them, or describe the classes again.",
-        )
+        Finding("warning", what, "Add lines for them, or describe the classes again.")
+        for what in strange_descriptions(semantics, classes)
     ]
 
 

@@ -113,7 +113,12 @@ class OwnParts:
 
 def is_own_data(folder: Path) -> bool:
     """Tell whether a folder is laid out as own data: it has a class table, or at least a table of rows."""
-    return any((folder / f"{stem}{ending}").is_file() for stem in (CLASSES, ROWS) for ending in TABLE_ENDINGS)
+    return has_class_table(folder) or any((folder / f"{ROWS}{ending}").is_file() for ending in TABLE_ENDINGS)
+
+
+def has_class_table(folder: Path) -> bool:
+    """Tell whether a folder says who the classes are."""
+    return any((folder / f"{CLASSES}{ending}").is_file() for ending in TABLE_ENDINGS)
 
 
 def read_own(folder: str | Path, features: str | Path | None = None, semantics: str | Path | None = None) -> ZSLDataset:
@@ -374,8 +379,18 @@ def assemble(parts: OwnParts, *, name: str, source: str) -> ZSLDataset:
         text_encoder=parts.semantics.encoder,
         attribute_names=parts.semantics.attribute_names,
         source=str(parts.facts.get("source") or source),
-        warnings=notes,
+        warnings=(*notes, *strange_descriptions(parts.semantics, classes)),
     )
+
+
+def strange_descriptions(semantics: NamedSemantics, classes: ClassTable) -> tuple[str, ...]:
+    """Say which vectors are of no class, as a clause; nothing where all are of one."""
+    known = set(classes.names)
+    strange = [name for name in semantics.names if name not in known]
+    if not strange:
+        return ()
+    told = listed(strange_names(strange, classes.names))
+    return (f"{semantics.source} describes classes that {classes.path.name} does not have: {told}",)
 
 
 def strange_names(found: Sequence[str], known: Sequence[str]) -> list[str]:
