@@ -118,7 +118,7 @@ def test_run_status_and_run_again(command, file, tmp_path):
     assert plan["command"].startswith(f"zslearn benchmark run {file} --out {out}")
     status = json.loads(command("benchmark", "status", out, "--json").out)
     assert status["jobs"][0]["metrics"]["ausuc"] == row["metrics"]["ausuc"]["mean"]
-    assert "finished, H" in command("benchmark", "status", out).out
+    assert "finished, T1" in command("benchmark", "status", out).out
     (out / "records" / f"{plan['jobs'][0]['key']}.json").unlink()
     answer = command("benchmark", "status", out)
     assert "0 finished, 0 failed, 1 missing" in answer.out

@@ -128,6 +128,8 @@ def _status(arguments: argparse.Namespace) -> int:
     folder = ExperimentFolder.open(arguments.folder)
     lines = folder.status()
     counts = counted(lines)
+    # Without a rehearsal nothing is corrected, and H says little.
+    first = "h" if folder.plan.get("rehearse", True) else "t1"
     if arguments.json:
         print(json.dumps({"name": folder.plan["name"], "counts": counts, "jobs": lines}, indent=2))
         return 0
@@ -138,7 +140,9 @@ def _status(arguments: argparse.Namespace) -> int:
         if said == FAILED:
             said += f": {line['cause']}"
         elif said == FINISHED:
-            said += f", H {100 * line['metrics_corrected']['h']:.1f}, AUSUC {line['metrics']['ausuc']:.3f}"
+            said += (
+                f", {first.upper()} {100 * line['metrics_corrected'][first]:.1f}, AUSUC {line['metrics']['ausuc']:.3f}"
+            )
         print(f"{line['key']}  {line['data']} split {line['split']} {line['model']}{arm} seed {line['seed']}: {said}")
     if counts["missing"]:
         print(f"note: go on with: {folder.plan['command']}", file=sys.stderr)
