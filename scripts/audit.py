@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -98,7 +99,7 @@ def known_vulnerabilities(found: list[Dependency]) -> tuple[list[str], str]:
     """Ask pip-audit for known vulnerabilities.
 
     Returns:
-        A line for each vulnerability, and why nothing was checked; the latter is empty where it was.
+        A line for each vulnerability, and what came of the check, in words.
     """
     lines = "\n".join(f"{each.name}=={each.version.partition('+')[0]}" for each in found)
     command = [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip", "--format", "json", "-r", "/dev/stdin"]
@@ -106,16 +107,26 @@ def known_vulnerabilities(found: list[Dependency]) -> tuple[list[str], str]:
         done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=AUDIT_SECONDS, check=False)
         report = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
-        return [], f"no answer in {AUDIT_SECONDS} s"
+        return [], f"not checked (no answer in {AUDIT_SECONDS} s)"
     except ValueError:
         reason = done.stderr.strip().splitlines() or ["no answer"]
-        return [], reason[-1][:200]
+        return [], f"not checked ({reason[-1][:200]})"
+    return read_report(report["dependencies"])
+
+
+def read_report(answers: list[dict[str, Any]]) -> tuple[list[str], str]:
+    """Return a line for each vulnerability in pip-audit's answers, and how many packages it could check."""
     vulnerable = [
         f"{each['name']} {each['version']}: {hit['id']}, repaired in {', '.join(hit['fix_versions']) or 'no version'}"
-        for each in report["dependencies"]
+        for each in answers
         for hit in each.get("vulns", ())
     ]
-    return vulnerable, ""
+    # A service that knows none of the packages answers all the same, and "no vulnerability" would be wrong.
+    skipped = [each for each in answers if "skip_reason" in each]
+    if len(skipped) == len(answers):
+        return [], f"not checked ({skipped[0]['skip_reason'] if skipped else 'no answer'})"
+    rest = f"; not checked: {', '.join(each['name'] for each in skipped)}" if skipped else ""
+    return vulnerable, f"{len(vulnerable)} known in {len(answers) - len(skipped)} packages{rest}"
 
 
 def main() -> int:
@@ -131,10 +142,10 @@ def main() -> int:
     if arguments.offline:
         print("vulnerabilities: not checked (--offline)")
         return 1 if refused else 0
-    vulnerable, reason = known_vulnerabilities(found)
+    vulnerable, outcome = known_vulnerabilities(found)
     for line in vulnerable:
         print(f"vulnerable: {line}")
-    print(f"vulnerabilities: {f'not checked ({reason})' if reason else f'{len(vulnerable)} known'}")
+    print(f"vulnerabilities: {outcome}")
     return 1 if refused or vulnerable else 0
 
 

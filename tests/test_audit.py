@@ -36,6 +36,26 @@ def test_licences_are_read_and_judged(audit, metadata, licence, allowed):
     assert audit["Dependency"]("x", "1", found).allowed is allowed
 
 
+@pytest.mark.parametrize(
+    ("answers", "lines", "outcome"),
+    [
+        ([{"name": "x", "skip_reason": "not found: x"}], [], "not checked (not found: x)"),
+        ([{"name": "x", "version": "1", "vulns": []}], [], "0 known in 1 packages"),
+        (
+            [
+                {"name": "x", "version": "1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2"]}]},
+                {"name": "y", "skip_reason": "not found: y"},
+            ],
+            ["x 1: PYSEC-1, repaired in 2"],
+            "1 known in 1 packages; not checked: y",
+        ),
+        ([], [], "not checked (no answer)"),
+    ],
+)
+def test_what_was_not_checked_is_not_called_safe(audit, answers, lines, outcome):
+    assert audit["read_report"](answers) == (lines, outcome)
+
+
 def test_what_is_installed_is_found_through_others(audit):
     try:
         importlib.metadata.distribution("zslearn")

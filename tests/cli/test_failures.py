@@ -90,6 +90,14 @@ def test_a_diverging_run_leaves_a_folder_that_says_why(command, tmp_path):
     assert "did not finish" in one_line(command("evaluate", tmp_path / "r"), 2)
 
 
+def test_signs_of_a_collapse_are_warned_of_and_recorded(command, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("zslearn.evaluation.collapse.VANISHED_KL", 1e9)
+    answer = command("run", "--data", folder(), "--out", tmp_path / "r", *TINY)
+    (sign,) = json.loads((tmp_path / "r" / "record.json").read_text())["training_warnings"]
+    assert sign.startswith("the KL term of stage generative has vanished")
+    assert f"warning: {sign}\n" in answer.out
+
+
 def test_asking_for_more_than_memory_holds(command, finished, tmp_path):
     words = ["--classes", "A", "-n", 10**15, "-o", tmp_path / "x.npz"]
     assert "not enough memory" in one_line(command("synthesize", finished[0], *words), 1)

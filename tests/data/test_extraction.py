@@ -183,4 +183,4 @@ def test_sources_without_images_are_refused(encoder, tmp_path):
             ImageSource(tmp_path / name)
     with pytest.raises(DataError, match="none of the images can be read"):
         extracted(encoder, tmp_path / "bad", tmp_path / "data")
-    assert not (tmp_path / "data" / "features.npy").exists()
+    assert not (tmp_path / "data").exists()

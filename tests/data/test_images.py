@@ -257,6 +257,20 @@ def test_weights_that_are_missing_are_not_made_up(vit, tmp_path):
         ImageEncoder(folder)
 
 
+def test_code_that_comes_with_a_backbone_is_not_run(vit, tmp_path):
+    folder = shutil.copytree(vit, tmp_path / "vit")
+    (folder / "code.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\n")
+    for name, classes in (
+        ("config.json", {"AutoConfig": "code.Config", "AutoModel": "code.Model"}),
+        ("preprocessor_config.json", {"AutoImageProcessor": "code.Processor"}),
+    ):
+        settings = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps({**settings, "model_type": "own", "auto_map": classes}))
+    with pytest.raises(DataError):
+        ImageEncoder(folder)
+    assert not (tmp_path / "canary").exists()
+
+
 def test_a_truncated_weight_file_is_one_line(vit, tmp_path):
     folder = shutil.copytree(vit, tmp_path / "vit")
     content = (folder / "model.safetensors").read_bytes()

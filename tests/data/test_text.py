@@ -143,6 +143,15 @@ def test_the_wrong_kind_of_encoder_is_refused(folder, tmp_path):
         TextEncoder.restore({"name": str(folder)})
 
 
+def test_words_beyond_the_weights_are_one_clear_line(folder, tmp_path):
+    copied = shutil.copytree(folder, tmp_path / "e")
+    with (copied / "vocab.txt").open("a") as vocabulary:
+        vocabulary.write("tail\n")
+    encoder = TextEncoder(copied)
+    with pytest.raises(DataError, match="vocabulary and weights of the text encoder .* do not belong together"):
+        encoder.encode(["a red tail"])
+
+
 def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch, folder):
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"python -m pip install 'zslearn\[encoders\]'"):

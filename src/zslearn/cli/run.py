@@ -212,6 +212,7 @@ def _execute(
     """Run the protocol; whatever happens, the folder's record says how it ended."""
     from zslearn.cli.interrupts import GentleInterrupts
     from zslearn.cli.progress import ProgressReport
+    from zslearn.evaluation.collapse import signs_of_collapse
     from zslearn.evaluation.protocol import run_protocol
     from zslearn.files import write_json
     from zslearn.records import make_record
@@ -239,6 +240,7 @@ def _execute(
             )
         folder = run_in_progress.folder
         record = make_record(dataset, outcome, begun["data"])
+        record["training_warnings"] = signs_of_collapse(progress.history, outcome.estimator, dataset.training())
         record |= {name: begun[name] for name in ("command", "resumed", "hardware_changes")}
         outcome.estimator.save(folder)
         record["pictures"] = draw_run(folder, dataset, outcome, progress.history)
@@ -359,7 +361,7 @@ def _print_result(record: dict[str, Any], folder: Path) -> None:
     from zslearn.report.study import split_words
     from zslearn.report.tables import result_table, verdict
 
-    for warning in record["data"]["warnings"]:
+    for warning in (*record["data"]["warnings"], *record.get("training_warnings", ())):
         print(f"warning: {warning}")
     for stage, updates in record.get("updates", {}).items():
         if updates["done"] < updates["planned"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -270,6 +271,10 @@ def _put_together(encoder: ImageEncoder, images: Sequence[ImageFile], folder: Pa
         skipped |= {number * PIECE_IMAGES + int(index): reason for index, reason in reasons.items()}
     kept = [image for index, image in enumerate(images) if index not in skipped]
     if not kept:
+        # There is nothing to go on with: another try begins anew.
+        shutil.rmtree(pieces)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
         raise DataError(
             "none of the images can be read",
             expected="at least one readable image",

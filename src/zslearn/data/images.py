@@ -224,7 +224,9 @@ def _load_processor(pretrained: Pretrained) -> Any:
     from transformers import AutoImageProcessor
 
     try:
-        return AutoImageProcessor.from_pretrained(pretrained.folder, local_files_only=True, backend="pil")
+        return AutoImageProcessor.from_pretrained(
+            pretrained.folder, local_files_only=True, trust_remote_code=False, backend="pil"
+        )
     except Exception as error:
         raise _no_image_model(pretrained, "no image processor") from error
 

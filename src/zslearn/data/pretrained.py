@@ -11,7 +11,7 @@ from typing import Any
 
 from zslearn.data.checks import listed
 from zslearn.data.limits import read_json
-from zslearn.errors import DataError, UnknownNameError, require_extra
+from zslearn.errors import DataError, UnknownNameError, first_line, require_extra
 
 EXTRA = "encoders"
 """The extra that encoders need."""
@@ -113,13 +113,17 @@ def load_weights(pretrained: Pretrained) -> Any:
     logging.disable_progress_bar()
     try:
         model, loading = AutoModel.from_pretrained(
-            pretrained.folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            pretrained.folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
         )
     except Exception as error:
         raise DataError(
             f"the encoder {pretrained.name} cannot be loaded",
             expected="a model that transformers knows, with its weights in safetensors",
-            received=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
+            received=f"{type(error).__name__}: {first_line(error)}",
             remedy="Download it again, or use another.",
         ) from error
     finally:

@@ -14,7 +14,7 @@ from zslearn.data.checks import check_semantics, listed
 from zslearn.data.limits import read_json
 from zslearn.data.own import ClassTable, NamedSemantics
 from zslearn.data.pretrained import EXTRA, Pretrained, find_pretrained, load_weights
-from zslearn.errors import ConfigError, DataError, ZslearnError, require_extra
+from zslearn.errors import ConfigError, DataError, ZslearnError, first_line, require_extra
 from zslearn.files import write_atomic
 from zslearn.shapes import Semantics
 
@@ -112,9 +112,17 @@ class TextEncoder:
         import torch
 
         blocks = []
-        for start in range(0, len(texts), _BATCH):
-            with torch.inference_mode():
-                blocks.append(self._pooled(list(texts[start : start + _BATCH])).double().cpu().numpy())
+        try:
+            for start in range(0, len(texts), _BATCH):
+                with torch.inference_mode():
+                    blocks.append(self._pooled(list(texts[start : start + _BATCH])).double().cpu().numpy())
+        except IndexError as error:
+            raise DataError(
+                f"vocabulary and weights of the text encoder {self._pretrained.name} do not belong together",
+                expected="a vector for every word",
+                received=first_line(error),
+                remedy="Download the encoder again.",
+            ) from error
         vectors = np.concatenate(blocks) if blocks else np.empty((0, self.semantic_dim))
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float64).tiny)
 
@@ -319,7 +327,7 @@ def _load_tokenizer(pretrained: Pretrained) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(pretrained.folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(pretrained.folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise _no_text_model(pretrained, "no tokenizer") from error
 

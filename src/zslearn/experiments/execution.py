@@ -15,6 +15,7 @@ from zslearn.configuration import field_facts
 from zslearn.data.dataset import ZSLDataset
 from zslearn.errors import ZslearnError, is_out_of_memory
 from zslearn.estimator import GenerativeZSL
+from zslearn.evaluation.collapse import signs_of_collapse
 from zslearn.evaluation.metrics import Metrics, seen_unseen_curve
 from zslearn.evaluation.protocol import Outcome, run_protocol
 from zslearn.experiments.controls import run_control, uses_test_data
@@ -148,6 +149,7 @@ def _run(task: RunTask) -> dict[str, Any]:
         dataset, outcome = run_control(job.control, dataset, job.seed, protocol)
     facts = source_facts(dataset, job.address.source, job.address.features, job.address.semantics)
     record = make_record(dataset, outcome, facts)
+    record["training_warnings"] = signs_of_collapse(history, outcome.estimator, dataset.training())
     if uses_test_data(job.control):
         record["setting"] = {**record["setting"], "samples": "labelled unseen test samples"}
     if task.searched is not None:
