@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import shutil
@@ -20,7 +21,7 @@ from torture.faults import faults
 from torture.hostile import hostile
 from torture.kills import kills
 from torture.malformed import installed, malformed
-from torture.material import make_material
+from torture.material import make_fuzz_material, make_material
 
 PARTS = ("kills", "malformed", "installed", "faults", "hostile")
 
@@ -51,11 +52,14 @@ def torture(arguments: argparse.Namespace) -> Iterator[Figures]:
     scratch = Path(tempfile.mkdtemp(prefix="torture "))
     try:
         material = make_material(scratch)
+        more = functools.cache(lambda: make_fuzz_material(material, scratch))
         n_malformed = 150 if quick else 10_000
         work = {
             "kills": lambda: kills(material, 8 if quick else 100, scratch),
-            "malformed": lambda: malformed(material, arguments.cases or range(n_malformed), n_workers, scratch),
-            "installed": lambda: installed(material, 4 if quick else 300, n_malformed, scratch),
+            "malformed": lambda: malformed(more(), arguments.cases or range(n_malformed), n_workers, scratch),
+            "installed": lambda: installed(
+                more(), range(n_malformed, n_malformed + (4 if quick else 300)), n_workers, scratch
+            ),
             "faults": lambda: faults(material, 3 if quick else 40, n_workers, scratch),
             "hostile": lambda: hostile(material, 56 if quick else 1000, n_workers, scratch),
         }

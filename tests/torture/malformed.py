@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from torture.cases import Figures, Outcome, command, judge, run_all
-from torture.material import Material
+from torture.material import FuzzMaterial
 from torture.mutations import mutated, nasty_word
 
 SEED = 20251125
@@ -19,7 +18,7 @@ Prepared = tuple[list[object], Path]
 """The words of a command, and the folder to run it in."""
 
 
-def malformed(material: Material, cases: Sequence[int], n_workers: int, scratch: Path) -> Figures:
+def malformed(material: FuzzMaterial, cases: Sequence[int], n_workers: int, scratch: Path) -> Figures:
     """Give malformed inputs, each known by its number, to the command's entry function."""
     figures = Figures(f"{len(cases)} malformed inputs to the entry function")
 
@@ -34,47 +33,39 @@ def malformed(material: Material, cases: Sequence[int], n_workers: int, scratch:
     return figures
 
 
-def installed(material: Material, n_cases: int, n_cases_before: int, scratch: Path) -> Figures:
+def installed(material: FuzzMaterial, cases: Sequence[int], n_workers: int, scratch: Path) -> Figures:
     """Give malformed inputs to the installed command, in processes of its own."""
-    figures = Figures(f"{n_cases} malformed inputs to the installed command")
+    figures = Figures(f"{len(cases)} malformed inputs to the installed command")
     program = Path(sys.executable).with_name("zslearn")
     # Where the package runs from its source folder, the module stands for the script.
     start = [str(program)] if program.exists() else [sys.executable, "-m", "zslearn"]
-    for number in range(n_cases_before, n_cases_before + n_cases):
-        folder = scratch / f"installed-{number}"
-        folder.mkdir()
-        words, where = _prepared(material, number, folder)
-        before = os.times()
-        try:
-            done = subprocess.run(
-                [*start, *(_argument(word) for word in words)],
-                cwd=where,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=120,
-                check=False,
-            )
-        except ValueError:
-            # An argument with a NUL cannot be given to a process at all.
-            shutil.rmtree(folder)
-            continue
-        except subprocess.TimeoutExpired:
-            figures.problem(f"case {number}: hang: {words}")
-            continue
-        after = os.times()
-        used = after.children_user - before.children_user + after.children_system - before.children_system
-        outcome = Outcome(done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace"), used, 0)
-        judge(f"case {number}", outcome, figures)
-        _left_behind(f"case {number}", folder, outcome, figures)
-        shutil.rmtree(folder)
+
+    def jobs() -> Iterator[tuple[str, Callable[[Path], Callable[[], int]]]]:
+        for number in cases:
+            yield str(number), lambda folder, number=number: _executed(start, *_prepared(material, number, folder))
+
+    for name, folder, outcome in run_all(jobs(), n_workers, scratch):
+        judge(f"case {name}", outcome, figures)
+        _left_behind(f"case {name}", folder, outcome, figures)
     return figures
+
+
+def _executed(start: Sequence[str], words: Sequence[object], folder: Path) -> Callable[[], int]:
+    """Return an action that becomes another program."""
+
+    def act() -> int:
+        os.chdir(folder)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.execv(start[0], [*start, *map(_argument, words)])
+
+    return act
 
 
 def _argument(word: object) -> bytes:
     return str(word).encode("utf-8", "surrogateescape")
 
 
-def _prepared(material: Material, number: int, folder: Path) -> Prepared:
+def _prepared(material: FuzzMaterial, number: int, folder: Path) -> Prepared:
     rng = random.Random(f"{SEED}/{number}")
     words = _KINDS[number % len(_KINDS)](material, rng, folder)
     _note_files(folder)
@@ -85,7 +76,7 @@ def _damage(path: Path, rng: random.Random, other: Path | None = None) -> None:
     path.write_bytes(mutated(path.read_bytes(), rng, b"" if other is None else other.read_bytes()))
 
 
-def _feature_file(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _feature_file(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     files = sorted(material.rows.iterdir())
     source = rng.choice(files)
     path = Path(shutil.copy(source, folder))
@@ -95,26 +86,26 @@ def _feature_file(material: Material, rng: random.Random, folder: Path) -> list[
     return ["predict", material.run, path, "-o", folder / "answers.csv"]
 
 
-def _split_file(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _split_file(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     shutil.copytree(material.data, folder, dirs_exist_ok=True)
     _damage(folder / rng.choice(("att_splits.mat", "res101.mat")), rng)
     return ["show", "data", folder]
 
 
-def _own_data(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _own_data(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     shutil.copytree(material.own, folder, dirs_exist_ok=True)
     _damage(folder / rng.choice(("classes.csv", "rows.csv", "data.json", "features.npy")), rng)
     return ["show", "data", folder]
 
 
-def _settings_file(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _settings_file(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     path = Path(shutil.copy(material.settings, folder))
     _damage(path, rng)
     # The folder is no data set, so that settings which are right do not start a training.
     return ["run", "--config", path, "--data", folder, "--out", folder / "r"]
 
 
-def _run_folder(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _run_folder(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     run = folder / "run"
     shutil.copytree(material.run, run)
     _damage(run / rng.choice(("record.json", "model.json", "model.safetensors")), rng)
@@ -128,7 +119,7 @@ def _run_folder(material: Material, rng: random.Random, folder: Path) -> list[ob
     )
 
 
-def _stopped_run(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _stopped_run(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     run = folder / "run"
     shutil.copytree(material.stopped, run)
     if rng.random() < 0.7:
@@ -141,7 +132,7 @@ def _stopped_run(material: Material, rng: random.Random, folder: Path) -> list[o
     return ["run", "--resume", run]
 
 
-def _words(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _words(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     commands: Sequence[list[object]] = (
         ["run", "--data", folder, "--out", folder / "r", "--seed", "0", "--set", "n_updates=2", "--device", "cpu"],
         ["predict", material.run, material.rows / "rows.npy", "--candidates", "all", "-o", folder / "answers.csv"],
@@ -174,7 +165,7 @@ def _words(material: Material, rng: random.Random, folder: Path) -> list[object]
     return [str(word) for word in words]
 
 
-def _data_tools(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _data_tools(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     if rng.random() < 0.5:
         _split_file(material, rng, folder)
     else:
@@ -189,20 +180,20 @@ def _data_tools(material: Material, rng: random.Random, folder: Path) -> list[ob
     )
 
 
-def _new_classes(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _new_classes(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     run = Path(shutil.copytree(material.run, folder / "run"))
     table = Path(shutil.copy(material.tables / rng.choice(("new.csv", "new.npz", "described.npz")), folder))
     _damage(table, rng)
     return ["classes", run, "add", "--from", table]
 
 
-def _experiment_document(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _experiment_document(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     document = Path(shutil.copy(material.document, folder))
     _damage(document, rng)
     return ["benchmark", "validate", document]
 
 
-def _experiment_folder(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _experiment_folder(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     experiment = Path(shutil.copytree(material.experiment, folder / "experiment"))
     _damage(rng.choice(sorted(experiment.rglob("*.json"))), rng)
     return rng.choice(
@@ -214,7 +205,7 @@ def _experiment_folder(material: Material, rng: random.Random, folder: Path) -> 
     )
 
 
-def _finished_run(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _finished_run(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     run = Path(shutil.copytree(material.run, folder / "run"))
     _damage(rng.choice([path for path in sorted(run.iterdir()) if path.suffix in (".json", ".jsonl")]), rng)
     return rng.choice(
@@ -227,13 +218,13 @@ def _finished_run(material: Material, rng: random.Random, folder: Path) -> list[
     )
 
 
-def _repository(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _repository(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     repository = Path(shutil.copytree(material.repository, folder / "repository"))
     _damage(rng.choice(sorted(repository.iterdir())), rng)
     return ["pull", repository, "-o", folder / "model"]
 
 
-def _images(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _images(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     backbone = material.backbone
     shutil.copytree(material.images, folder, dirs_exist_ok=True)
     match rng.randrange(4):
@@ -249,7 +240,7 @@ def _images(material: Material, rng: random.Random, folder: Path) -> list[object
     return ["extract", images, "--backbone", backbone, "--device", "cpu", "-o", folder / "data"]
 
 
-def _sentences(material: Material, rng: random.Random, folder: Path) -> list[object]:
+def _sentences(material: FuzzMaterial, rng: random.Random, folder: Path) -> list[object]:
     table = Path(shutil.copy(material.tables / "sentences.csv", folder))
     encoder = material.encoder
     if rng.random() < 0.6:

@@ -39,6 +39,21 @@ class Material:
         stopped: A run that was stopped, with its checkpoints.
         rows: Feature files of every kind, for prediction.
         settings: A settings file.
+    """
+
+    data: Path
+    own: Path
+    run: Path
+    stopped: Path
+    rows: Path
+    settings: Path
+
+
+@dataclass(frozen=True)
+class FuzzMaterial(Material):
+    """What the fuzzer needs besides, to reach every reader and command.
+
+    Attributes:
         tables: Tables of new classes, and of classes with sentences.
         experiment: A finished experiment.
         document: The experiment as YAML.
@@ -48,12 +63,6 @@ class Material:
         encoder: A text encoder.
     """
 
-    data: Path
-    own: Path
-    run: Path
-    stopped: Path
-    rows: Path
-    settings: Path
     tables: Path
     experiment: Path
     document: Path
@@ -64,12 +73,24 @@ class Material:
 
 
 def make_material(folder: Path) -> Material:
-    """Write all of it."""
+    """Write good files."""
     data = write_toy_folder(folder / "toy data ü", n_train=6, n_test=3)
     quietly(["run", "--data", data, "--out", folder / "run", *TINY])
     _stop_one(folder / "stopped", data)
     (folder / "settings.yaml").write_text("n_updates: 4\nteacher_updates: 4\nhidden_dim: 8\nlatent_dim: 3\n")
-    (folder / "small.yaml").write_text(EXPERIMENT.format(data=data))
+    return Material(
+        data=data,
+        own=_own(folder / "own"),
+        run=folder / "run",
+        stopped=folder / "stopped",
+        rows=_rows(folder / "rows"),
+        settings=folder / "settings.yaml",
+    )
+
+
+def make_fuzz_material(material: Material, folder: Path) -> FuzzMaterial:
+    """Write more good files beside those that are there."""
+    (folder / "small.yaml").write_text(EXPERIMENT.format(data=material.data))
     quietly(["benchmark", "run", folder / "small.yaml", "--out", folder / "experiment", "--jobs", "1"])
     quietly(["push", folder / "run", folder / "repository"])
     images, backbone = _images(folder / "images"), tiny_backbone(folder / "backbone", "vit")
@@ -79,13 +100,8 @@ def make_material(folder: Path) -> Material:
     quietly(["describe", tables / "sentences.csv", "--encoder", encoder, "-o", folder / "described.npz"])
     shutil.copy(folder / "described.npz", tables)
     quietly(["report", folder / "run", "-o", folder / "report.html"])
-    return Material(
-        data=data,
-        own=_own(folder / "own"),
-        run=folder / "run",
-        stopped=folder / "stopped",
-        rows=_rows(folder / "rows"),
-        settings=folder / "settings.yaml",
+    return FuzzMaterial(
+        **vars(material),
         tables=tables,
         experiment=folder / "experiment",
         document=folder / "small.yaml",
