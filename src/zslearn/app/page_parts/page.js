@@ -9,7 +9,7 @@ const HINTS = {
   blend: "Start from a class and blend it with others.",
   sentence: "Look at a class, or say what a new one looks like.",
 };
-const MANY_CLASSES = 48, MANY_SLIDERS = 12, N_PREVIEW = 6, N_NEAR = 6, PEN = 22, DRAWING = "your drawing";
+const MANY_CLASSES = 48, MANY_SLIDERS = 12, N_PREVIEW = 6, N_NEAR = 6, WORTH_TELLING = 0.005, PEN = 22, DRAWING = "your drawing";
 
 function make(tag, options = {}, ...children) {
   const made = Object.assign(document.createElement(tag), options);
@@ -224,7 +224,7 @@ function bar({ name, kind }, share, much) {
   return made;
 }
 
-const bars = (answers) => answers.map((each) => bar(each, each.share, `${(100 * each.share).toFixed(0)} %`));
+const bars = (answers) => answers.filter((each, rank) => rank === 0 || each.share >= WORTH_TELLING).map((each) => bar(each, each.share, `${(100 * each.share).toFixed(0)} %`));
 
 async function add(event) {
   event.preventDefault();
@@ -236,7 +236,7 @@ async function add(event) {
   Object.assign(button, { disabled: false, textContent: "Add as a class" });
   if (!overview) return;
   state.overview = overview;
-  part("new-name").value = "";
+  part("new-name").value = part("class-filter").value = "";
   await look(name);
   part("classes").querySelector(".chip:last-child")?.scrollIntoView({ block: "nearest" });
 }
@@ -268,7 +268,7 @@ function showResult(what, told) {
     : told.n_rows === 1
       ? (hits ? `recognised as ${target}` : `not ${target}: taken for ${best}`)
       : `${hits} of ${told.n_rows} recognised as ${target}${hits === told.n_rows ? "" : `; most often: ${best}`}`;
-  const mood = target === null ? "" : 2 * hits >= told.n_rows ? "right" : "wrong";
+  const mood = target === null ? "" : told.counts[0].name === target ? "right" : "wrong";
   const rows = told.rows.map((row) =>
     make("div", { className: "tried" }, ...(row.picture ? [picture(row.picture, "What was tried")] : []), make("div", { className: "bars" }, ...bars(row.answers.slice(0, 3)))));
   const left = told.n_rows - told.rows.length;
