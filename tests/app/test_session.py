@@ -2,6 +2,7 @@
 
 import base64
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from zslearn.app.session import N_DRAWN, N_NEAREST, N_PICTURES, N_REAL, N_TRIED,
 from zslearn.app.uploads import MAX_ROWS
 from zslearn.cli import main
 from zslearn.errors import DataError, RunFolderError, UnknownNameError
+from zslearn.runs import write_record
 from zslearn.training.streams import derive_seed
 
 
@@ -278,6 +280,29 @@ def test_a_saved_model_opens_without_samples_and_says_so(saved):
     assert told["note"] == "A saved model holds no samples: imagined ones stand alone here."
     with pytest.raises(DataError, match="there is no real sample of 'A' here"):
         Session.open(saved).recognise_real("A")
+
+
+def test_a_run_brings_its_data_and_says_so_where_they_are_gone(saved, tmp_path):
+    folder = shutil.copytree(saved, tmp_path / "run")
+    asked_for = {"data": "glyphs", "features": None, "semantics": None}
+    record = {"status": "finished", "data": {"name": "glyphs", "split": "0", "asked_for": asked_for}}
+    write_record(folder, record)
+    session = Session.open(folder)
+    told = session.overview()
+    assert told["facts"] == {"model": "gfzsl", "data": "glyphs, split 0", "seen classes": "28", "never seen": "7"}
+    assert told["real"]
+    assert len(session.look("A")["real"]) == N_REAL
+    for data, message in (
+        ({**record["data"], "asked_for": {**asked_for, "data": str(tmp_path / "gone")}}, "there is no data set called"),
+        ({"name": "glyphs"}, "the record does not say where its data are"),
+    ):
+        write_record(folder, {**record, "data": data})
+        told = Session.open(folder).overview()
+        assert told["note"].startswith(f"No real samples are shown: {message}")
+        assert not told["real"]
+    write_record(folder, {**record, "status": "running"})
+    with pytest.raises(RunFolderError, match="did not finish"):
+        Session.open(folder)
 
 
 def test_foreign_and_missing_folders_are_refused(tmp_path):

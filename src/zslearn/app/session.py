@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -216,8 +217,6 @@ class Session:
         Raises:
             DataError: If no class was added.
         """
-        import tempfile
-
         with self._lock:
             added = [name for name, kind in self._kinds.items() if kind == ADDED]
             if not added:
