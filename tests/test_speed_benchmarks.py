@@ -1,0 +1,96 @@
+"""What the benchmarks of speed and precision count and conclude."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from zslearn.devices import has_bf16
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+def load(name):
+    specification = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder():
+    """Benchmarks find each other as scripts do."""
+    sys.path.insert(0, str(FOLDER))
+    yield
+    sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def step():
+    return load("step")
+
+
+@pytest.fixture(scope="module")
+def precision():
+    return load("precision")
+
+
+def flop_of(update):
+    with profile(activities=[ProfilerActivity.CPU], with_flops=True) as profiler:
+        update()
+    return sum(event.flops for event in profiler.key_averages() if event.key in ("aten::mm", "aten::addmm"))
+
+
+def test_the_floor_counts_what_a_step_multiplies(step):
+    sizes = step.Sizes(feature_dim=64, semantic_dim=6, hidden_dim=48, batch_size=8, n_rows=30, n_seen=4)
+    settings = {"hidden_dim": 48, "batch_size": 8, "critic_updates": 5}
+    floor = sum(2 * rows * inner * columns * times for rows, inner, columns, times in step.products(sizes))
+    assert flop_of(step.Floor(sizes, "float32")()) == floor
+    ours = flop_of(step.Library("f-clswgan", settings, "float32", sizes)())
+    field = flop_of(step.FieldsWay(sizes)())
+    # The last layer of the critic has one output: not worth a row of the list.
+    assert floor <= ours < 1.03 * floor
+    assert field > 1.3 * floor
+
+
+def test_ratios_are_medians_over_rounds(step):
+    ways = {"a": {"seconds": [2.0, 8.0, 9.0]}, "b": {"seconds": [1.0, 2.0, 9.0]}}
+    assert step.ratio(ways, "a", "b") == 2.0
+
+
+@pytest.mark.slow
+def test_ways_take_turns_in_processes_of_their_own(step):
+    sizes = step.Sizes(feature_dim=64, semantic_dim=6, hidden_dim=48, batch_size=8, n_rows=30, n_seen=4)
+    report = step.measure(sizes, 2, 1)
+    names = [f"{kind} {each}" for each in step.precisions() for kind in ("zslearn", "floor")]
+    assert set(report["ways"]) == {"field float32", *names}
+    assert step.precisions() == (("float32", "bf16") if has_bf16(torch.device("cpu")) else ("float32",))
+    assert all(len(way["seconds"]) == 2 and min(way["seconds"]) > 0 for way in report["ways"].values())
+    table = step.step_table(report)
+    assert table.count("\n") == 3 + len(names)
+    assert "| field float32 |" in table
+
+
+def record(seed, precision, t1, h):
+    return {
+        "model": "skd",
+        "data": {"name": "letters", "split": "0"},
+        "seed": seed,
+        "precision": precision,
+        "t1": t1,
+        "h_corrected": h,
+    }
+
+
+def test_the_verdict_is_on_intervals_of_paired_differences(precision):
+    records = [record(seed, "float32", 0.5 + seed / 100, 0.4) for seed in range(6)]
+    records += [record(seed, "bf16", 0.501 + seed / 100, 0.4 + 0.03 * (seed % 2)) for seed in range(5)]
+    t1, h = precision.table(records).splitlines()[2:]
+    # The sixth seed has no partner. T1 is 0.1 points better in every pair; H varies by three points.
+    assert t1 == "| skd | letters, split 0 | 5 | T1 | +0.10 | [+0.10, +0.10] | yes |"
+    assert h.startswith("| skd | letters, split 0 | 5 | H, corrected | +1.20 | [")
+    assert h.endswith(" no |")
