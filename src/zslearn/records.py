@@ -15,6 +15,7 @@ import torch
 
 from zslearn import __version__
 from zslearn.data.dataset import TestView, ZSLDataset
+from zslearn.devices import resolve_precision
 from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.diagnostics import (
     N_COMPARED_CLASSES,
@@ -100,7 +101,7 @@ def make_record(dataset: ZSLDataset, outcome: Outcome, data: Mapping[str, Any]) 
             "events": [event.as_dict() for event in outcome.events],
         },
         "versions": versions(),
-        "hardware": hardware(str(estimator.recogniser_.device)),
+        "hardware": hardware(str(estimator.recogniser_.device), getattr(config, "precision", "float32")),
         "seconds": dict(outcome.seconds),
         "updates": estimator.recogniser_.updates,
         "peak_memory_bytes": peak_memory_bytes(),
@@ -116,14 +117,20 @@ def versions() -> Mapping[str, str]:
     }
 
 
-def hardware(device: str) -> Mapping[str, Any]:
-    """Return what "same seed, same bits" depends on besides the versions."""
+def hardware(device: str, precision: str = "float32") -> Mapping[str, Any]:
+    """Return what "same seed, same bits" depends on besides the versions.
+
+    Args:
+        device: Where the model trains.
+        precision: The model's setting of that name.
+    """
+    in_bf16 = resolve_precision(precision, torch.device(device)) is torch.bfloat16
     return {
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "precision": "float32",
+        "precision": "bf16" if in_bf16 else "float32",
         **({"processes": size} if (size := current_team().size) > 1 else {}),
     }
 

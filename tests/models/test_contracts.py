@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from zslearn.configuration import build, field_facts
 from zslearn.errors import ConfigError, DataError, UnknownNameError
 from zslearn.evaluation.metrics import evaluate_scores
 from zslearn.models import MODELS, model_entry
+from zslearn.nets import multiplied_in
 from zslearn.recogniser import fit_recogniser, restore_recogniser
 from zslearn.training.loop import Loop, Rows
 from zslearn.training.streams import Streams
@@ -87,8 +89,8 @@ def test_every_field_is_documented_and_its_default_allowed(name):
     assert build(configuration, {field: fact.default for field, fact in facts.items()}) == configuration()
 
 
-@trained
-def test_each_phase_trains_every_parameter_it_names_and_no_other(dataset, name, fitted):
+def make_loop(dataset, name, fitted):
+    """A new model of the default settings in the loop, with the terms on unseen classes from the first step on."""
     view = dataset.training()
     features = torch.tensor(fitted.feature_space.transform(view.features))
     known_ids = np.arange(dataset.n_classes) if fitted.config.unseen_semantics else view.seen_ids
@@ -96,16 +98,73 @@ def test_each_phase_trains_every_parameter_it_names_and_no_other(dataset, name, 
     model_class = model_entry(name).load()
     at_once = {"warm_up": 0.0} if "warm_up" in field_facts(model_class.Config) else {}
     model = model_class(fitted.task, build(model_class.Config, at_once), Streams(0))
-    loop = Loop(model, model.plan(), Rows(features, labels, fitted.task.semantics), Streams(0))
-    for stage in model.plan().stages:
+    return Loop(model, model.plan(), Rows(features, labels, fitted.task.semantics), Streams(0))
+
+
+def at_each_stage(loop):
+    """Bring the loop to the first step of each stage."""
+    for stage in loop.plan.stages:
         while loop.plan.stages[loop.cursor.stage].name != stage.name:
             loop.step()
+        yield stage
+
+
+@trained
+def test_each_phase_trains_every_parameter_it_names_and_no_other(dataset, name, fitted):
+    loop = make_loop(dataset, name, fitted)
+    model = loop.model
+    for stage in at_each_stage(loop):
         for phase in stage.phases:
             before = {key: value.clone() for key, value in model.named_parameters()}
             loop.step_phase()
             changed = {key for key, value in model.named_parameters() if not torch.equal(before[key], value)}
             named = {key for key in before if any(key.startswith(f"{part}.") for part in phase.trains)}
             assert changed == named
+
+
+class Waits(TorchDispatchMode):
+    """Notes the operations for which a host must wait for its GPU, as their outcome or its shape goes to Python."""
+
+    OPERATIONS = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2", "equal")
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, operation, types, arguments=(), keywords=None):
+        name = operation.overloadpacket.__name__
+        masks = name.startswith("index") and any(part.dtype == torch.bool for part in arguments[1] if part is not None)
+        if masks or name in self.OPERATIONS:
+            self.seen.append(name)
+        return operation(*arguments, **(keywords or {}))
+
+
+@trained
+def test_no_step_makes_the_host_wait(dataset, name, fitted):
+    loop = make_loop(dataset, name, fitted)
+    with Waits() as waits:
+        torch.ones(2)[torch.tensor([True, False])].sum().item()
+    assert waits.seen == ["index", "_local_scalar_dense"]
+    for _ in at_each_stage(loop):
+        with Waits() as waits:
+            loop.step()
+        assert not waits.seen
+
+
+@trained
+def test_layers_may_round_to_bf16_in_every_phase(dataset, name, fitted):
+    exact, rounded = make_loop(dataset, name, fitted), make_loop(dataset, name, fitted)
+    for loop in (exact, rounded):
+        with multiplied_in(torch.bfloat16 if loop is rounded else torch.float32, loop.model):
+            for _ in at_each_stage(loop):
+                loop.step()
+    pairs = zip(exact.model.named_parameters(), rounded.model.named_parameters(), strict=True)
+    changes = []
+    for (_, mine), (_, theirs) in pairs:
+        assert theirs.dtype == torch.float32
+        torch.testing.assert_close(mine, theirs, rtol=0.1, atol=0.1)
+        changes.append(not torch.equal(mine, theirs))
+    assert any(changes) == bool(changes)
 
 
 @every

@@ -109,7 +109,7 @@ def _started(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
     """Start a run from its arguments."""
     from zslearn.configuration import build, parse_assignments
     from zslearn.data.catalog import load_data
-    from zslearn.devices import resolve_device, resolve_precision
+    from zslearn.devices import resolve_device
     from zslearn.errors import ConfigError
     from zslearn.models import model_entry
     from zslearn.models.published import published_settings
@@ -126,7 +126,7 @@ def _started(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
     config = build(model_entry(arguments.model).load().Config, settings)
     device = arguments.device or "auto"
     resolved = resolve_device(device)
-    resolve_precision(getattr(config, "precision", "float32"), resolved)
+    begun_on = hardware(str(resolved), getattr(config, "precision", "float32"))
     dataset = load_data(
         arguments.data, features=arguments.features, semantics=arguments.semantics, split=arguments.split
     )
@@ -143,7 +143,7 @@ def _started(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
         "command": _command(arguments, dataset.split, settings),
         "device": device,
         "versions": versions(),
-        "hardware": hardware(str(resolved)),
+        "hardware": begun_on,
         "resumed": 0,
         "hardware_changes": [],
     }
@@ -177,7 +177,8 @@ def _resumed(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
                 received=dataset.checksum[:16],
                 remedy="Restore the files, or run again in another folder.",
             )
-        now = {"versions": versions(), "hardware": hardware(str(resolve_device(device)))}
+        precision = begun["settings"].get("precision", "float32")
+        now = {"versions": versions(), "hardware": hardware(str(resolve_device(device)), precision)}
         changed = _changed({"versions": begun["versions"], "hardware": begun["hardware"]}, now)
         if changed and not arguments.allow_different_hardware:
             raise RunFolderError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from zslearn.configuration import Range
@@ -50,9 +50,9 @@ class ModelConfig:
     unseen_semantics: bool = True
     """Whether training may use the semantics of unseen classes. Off, they enter afterwards alone."""
     precision: Literal["auto", "float32", "bf16"] = "float32"
-    """How layers multiply in training: bf16 halves and more the time where processor or GPU have it, and rounds what is
-    multiplied to 8 bits; weights, sums and losses stay float32. auto takes it where whole runs were shown to be as
-    good."""
+    """How layers multiply in training: bf16 rounds what is multiplied to 8 bits, which saves time on wide networks where
+    processor or GPU have it; weights, sums and losses stay float32. auto takes it where whole runs were shown to be as
+    good: nowhere yet."""
     max_seconds: Annotated[float, Range(0)] = 0.0
     """Seconds after which a training stops where it stands, for comparisons at equal time; 0 sets no limit. Where the
     limit is met, the same seed no longer gives the same bits."""
@@ -130,6 +130,11 @@ class Task:
     def seen_ranks(self, labels: LabelBatch) -> LabelBatch:
         """Return the position of each label among the sorted seen classes."""
         return torch.searchsorted(self.seen_ids, labels.contiguous())
+
+
+def memberships(ranks: LabelBatch, n_classes: int) -> Bool[Tensor, "*seeds n_classes batch"]:
+    """Say for each class which rows of a batch are its own, without making the host wait as ``one_hot`` may."""
+    return ranks.unsqueeze(-2) == torch.arange(n_classes, device=ranks.device).unsqueeze(-1)
 
 
 class TrainedModel(nn.Module, ABC):

@@ -24,7 +24,7 @@ from zslearn.configuration import Range
 from zslearn.losses import regularization
 from zslearn.losses.preservation import class_cross_entropy
 from zslearn.models.adversarial import AdversarialConfig, FeatureGAN
-from zslearn.models.base import Task
+from zslearn.models.base import Task, memberships
 from zslearn.nets import Linear
 from zslearn.tensors import FeatureBatch, LabelBatch, PerSeed
 from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
@@ -153,6 +153,6 @@ def _class_means(
     samples: FeatureBatch, ranks: LabelBatch, n_classes: int
 ) -> tuple[Float[Tensor, "*seeds n_classes feature_dim"], Bool[Tensor, "*seeds n_classes"]]:
     """The mean of each class's samples in a batch, and which classes have any."""
-    members = functional.one_hot(ranks, n_classes).to(samples.dtype).transpose(-1, -2)
+    members = memberships(ranks, n_classes).to(samples.dtype)
     counts = members.sum(-1, keepdim=True)
     return members @ samples / counts.clamp_min(1.0), counts.squeeze(-1) > 0

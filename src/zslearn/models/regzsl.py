@@ -25,7 +25,7 @@ from zslearn.losses import distillation
 from zslearn.losses.contrastive import same_class_cross_entropy
 from zslearn.losses.preservation import class_cross_entropy, cosine_scores
 from zslearn.models.adversarial import AdversarialConfig, FeatureGAN
-from zslearn.models.base import Task
+from zslearn.models.base import Task, memberships
 from zslearn.nets import Linear, Perceptron
 from zslearn.tensors import FeatureBatch, LabelBatch, SemanticBatch
 from zslearn.training.plan import Phase, Plan, Step, Terms
@@ -172,7 +172,7 @@ class REGZSL(FeatureGAN):
         projected = self.projection(self.view(step.features))
         shared = step.semantics @ step.semantics.transpose(-1, -2) @ projected
         ranks = self.task.seen_ranks(step.labels)
-        members = functional.one_hot(ranks, self.task.n_seen).to(shared.dtype).transpose(-1, -2)
+        members = memberships(ranks, self.task.n_seen).to(shared.dtype)
         counts = members.sum(-1, keepdim=True)
         moved = torch.lerp(members @ shared / counts.clamp_min(1.0), self.centres, self.config.centre_momentum)
         self.centres.copy_(torch.where(counts > 0, moved, self.centres))
