@@ -29,7 +29,7 @@ from zslearn.records import hardware, versions
 RECORDS = Path(__file__).with_name("precision")
 PRECISIONS = ("float32", "bf16")
 FIGURES = ("t1", "h_corrected")
-LARGEST_DIFFERENCE, LEVEL = 1.5, 0.9
+LARGEST_DIFFERENCE, LEVEL, N_PAIRS = 1.5, 0.9, 10
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--model", default="skd")
     arguments = parser.parse_args()
     if arguments.what == "table":
-        print(table([json.loads(path.read_text()) for path in sorted(RECORDS.glob("*.json"))]))
+        print(table(read_records()))
         return
     dataset = load_data(arguments.data, split=arguments.split)
     RECORDS.mkdir(exist_ok=True)
@@ -73,6 +73,11 @@ def measure(
     }
 
 
+def read_records() -> list[dict[str, Any]]:
+    """Read all records that are kept."""
+    return [json.loads(path.read_text()) for path in sorted(RECORDS.glob("*.json"))]
+
+
 def differences(records: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, PairedGain]]:
     """Return bf16 minus float32 in points, with intervals, for each model and data set and each figure."""
     runs: dict[tuple[str, str], dict[tuple[int, str], Mapping[str, Any]]] = defaultdict(dict)
@@ -94,19 +99,19 @@ def differences(records: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], d
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
-    """Lay out the differences, and say of each whether it is small enough."""
+    """Lay out the differences, and say of each whether it is small enough, once there are ten pairs."""
     lines = [
         "| model | data | pairs | figure | bf16 - float32 | 90 % interval | within 1.5 points |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (model, data), gains in differences(records).items():
         for figure, gain in gains.items():
-            inside = gain.lower >= -LARGEST_DIFFERENCE and gain.upper <= LARGEST_DIFFERENCE
+            inside = "yes" if gain.lower >= -LARGEST_DIFFERENCE and gain.upper <= LARGEST_DIFFERENCE else "no"
             interval = f"[{gain.lower:+.2f}, {gain.upper:+.2f}]"
             name = {"t1": "T1", "h_corrected": "H, corrected"}[figure]
             lines.append(
                 f"| {model} | {data} | {gain.n_pairs} | {name} | {gain.mean:+.2f} | {interval} | "
-                f"{'yes' if inside else 'no'} |"
+                f"{inside if gain.n_pairs >= N_PAIRS else 'too few pairs'} |"
             )
     return "\n".join(lines)
 

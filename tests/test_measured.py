@@ -41,11 +41,18 @@ def cells(module, folder):
     return "\n".join(script(module).table(entries(folder, name)) for name in ("glyphs", "FLO"))
 
 
+def step_report():
+    return json.loads((ROOT / "benchmarks" / "step.json").read_text(encoding="utf-8"))
+
+
 MADE = {
     "closing": lambda: closing(whole=True),
     "closing, best": lambda: closing(whole=False),
     "closing, cost": closing_cost,
     "ablation": lambda: cells("ablation", "ablations"),
+    "precision": lambda: script("precision").table(script("precision").read_records()),
+    "step": lambda: script("step").step_table(step_report()),
+    "step, zoo": lambda: script("step").zoo_table(step_report()["zoo"]),
     "limits": lambda: cells("limits", "limits"),
 }
 """What is made from committed records again, by the name of the source."""

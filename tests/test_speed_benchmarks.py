@@ -1,42 +1,21 @@
 """What the benchmarks of speed and precision count and conclude."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from measurements import script
 from zslearn.devices import has_bf16
-
-FOLDER = Path(__file__).parents[1] / "benchmarks"
-
-
-def load(name):
-    specification = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    specification.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module", autouse=True)
-def folder():
-    """Benchmarks find each other as scripts do."""
-    sys.path.insert(0, str(FOLDER))
-    yield
-    sys.path.remove(str(FOLDER))
 
 
 @pytest.fixture(scope="module")
 def step():
-    return load("step")
+    return script("step")
 
 
 @pytest.fixture(scope="module")
 def precision():
-    return load("precision")
+    return script("precision")
 
 
 def flop_of(update):
@@ -86,11 +65,12 @@ def record(seed, precision, t1, h):
     }
 
 
-def test_the_verdict_is_on_intervals_of_paired_differences(precision):
-    records = [record(seed, "float32", 0.5 + seed / 100, 0.4) for seed in range(6)]
-    records += [record(seed, "bf16", 0.501 + seed / 100, 0.4 + 0.03 * (seed % 2)) for seed in range(5)]
+def test_the_verdict_is_on_intervals_of_ten_paired_differences(precision):
+    records = [record(seed, "float32", 0.5 + seed / 100, 0.4) for seed in range(11)]
+    records += [record(seed, "bf16", 0.501 + seed / 100, 0.4 + 0.03 * (seed % 2)) for seed in range(10)]
     t1, h = precision.table(records).splitlines()[2:]
-    # The sixth seed has no partner. T1 is 0.1 points better in every pair; H varies by three points.
-    assert t1 == "| skd | letters, split 0 | 5 | T1 | +0.10 | [+0.10, +0.10] | yes |"
-    assert h.startswith("| skd | letters, split 0 | 5 | H, corrected | +1.20 | [")
+    # The last seed has no partner. T1 is 0.1 points better in every pair; H varies by three points.
+    assert t1 == "| skd | letters, split 0 | 10 | T1 | +0.10 | [+0.10, +0.10] | yes |"
+    assert h.startswith("| skd | letters, split 0 | 10 | H, corrected | +1.50 | [")
     assert h.endswith(" no |")
+    assert precision.table(records[:-1]).count("| 9 | ") == precision.table(records[:-1]).count(" too few pairs |") == 2

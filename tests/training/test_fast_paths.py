@@ -1,13 +1,10 @@
 """What is faster than the plain way comes to the same numbers: twenty updates from one state, in float64."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch.nn import functional
 
+from measurements import script
 from zslearn.models.adversarial import critic_terms
 from zslearn.models.base import Task
 from zslearn.models.fclswgan import FCLSWGAN, FCLSWGANConfig
@@ -16,19 +13,13 @@ from zslearn.training.loop import Loop, Rows
 from zslearn.training.plan import Plan, Step
 from zslearn.training.streams import Streams
 
-ROOT = Path(__file__).parents[2]
 N_UPDATES, N_ROWS, N_SEEN, FEATURE_DIM, SEMANTIC_DIM, HIDDEN_DIM, BATCH_SIZE = 20, 60, 5, 12, 4, 16, 8
 fresh = pytest.mark.parametrize("seed", range(3))
 
 
 @pytest.fixture(scope="module")
 def eager():
-    specification = importlib.util.spec_from_file_location("eager", ROOT / "benchmarks" / "eager.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["eager"] = module  # dataclasses look their module up
-    specification.loader.exec_module(module)
-    yield module
-    del sys.modules["eager"]
+    return script("eager")
 
 
 @pytest.fixture(autouse=True)

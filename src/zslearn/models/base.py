@@ -50,9 +50,9 @@ class ModelConfig:
     unseen_semantics: bool = True
     """Whether training may use the semantics of unseen classes. Off, they enter afterwards alone."""
     precision: Literal["auto", "float32", "bf16"] = "float32"
-    """How layers multiply in training: bf16 rounds what is multiplied to 8 bits, which saves time on wide networks where
-    processor or GPU have it; weights, sums and losses stay float32. auto takes it where whole runs were shown to be as
-    good: nowhere yet."""
+    """How layers multiply in training: bf16 rounds what is multiplied to 8 bits, which saves time in wide networks on
+    processors and GPUs that have it; weights, sums and losses stay float32. auto takes it where whole runs were shown
+    to be as good: nowhere yet."""
     max_seconds: Annotated[float, Range(0)] = 0.0
     """Seconds after which a training stops where it stands, for comparisons at equal time; 0 sets no limit. Where the
     limit is met, the same seed no longer gives the same bits."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, final
 
+import torch
 from torch import Tensor, nn
 
 from zslearn.configuration import Range
@@ -136,12 +137,13 @@ class CADAVAE(TermsHost):
         visual, semantic = self.encoder(step.features), self.semantic_encoder(step.semantics)
         from_visual = _draw(visual, step.streams, "visual latent")
         from_semantic = _draw(semantic, step.streams, "semantic latent")
-        reconstruction = self.decoder(from_visual)
+        reconstruction, crossed = _both(self.decoder, from_visual, from_semantic)
+        semantic_reconstruction, semantic_crossed = _both(self.semantic_decoder, from_semantic, from_visual)
         own = variational.absolute_error(reconstruction, step.features) + variational.absolute_error(
-            self.semantic_decoder(from_semantic), step.semantics
+            semantic_reconstruction, step.semantics
         )
-        crossed = variational.absolute_error(self.decoder(from_semantic), step.features) + variational.absolute_error(
-            self.semantic_decoder(from_visual), step.semantics
+        across = variational.absolute_error(crossed, step.features) + variational.absolute_error(
+            semantic_crossed, step.semantics
         )
         divergence = variational.divergence_from_standard_normal(*visual) + variational.divergence_from_standard_normal(
             *semantic
@@ -149,7 +151,7 @@ class CADAVAE(TermsHost):
         return {
             "reconstruction": own,
             "kl": _grown(config.kl_weight, _KL_GROWS, progress) * divergence,
-            "cross": _grown(config.cross_weight, _CROSS_GROWS, progress) * crossed,
+            "cross": _grown(config.cross_weight, _CROSS_GROWS, progress) * across,
             "alignment": _grown(config.alignment_weight, _ALIGNMENT_GROWS, progress)
             * variational.gaussian_distance(*visual, *semantic),
             **self.terms_loss(step, lambda: reconstruction),
@@ -179,6 +181,11 @@ class CADAVAE(TermsHost):
 def _draw(gaussian: Gaussian, streams: Streams, name: str) -> LatentBatch:
     mean, log_variance = gaussian
     return mean + (0.5 * log_variance).exp() * streams.normal(name, *mean.shape[-2:])
+
+
+def _both(decoder: Perceptron, first: LatentBatch, second: LatentBatch) -> tuple[Tensor, ...]:
+    """Decode two batches in one pass."""
+    return decoder(torch.cat([first, second], dim=-2)).chunk(2, dim=-2)
 
 
 def _grown(weight: float, span: tuple[float, float], progress: float) -> float:
