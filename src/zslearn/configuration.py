@@ -27,7 +27,14 @@ Configuration = TypeVar("Configuration")
 
 @dataclass(frozen=True)
 class Range:
-    """The allowed values of a number: ``low`` to ``high``, both included unless said to be open."""
+    """The allowed values of a number.
+
+    Attributes:
+        low: The lowest.
+        high: The highest.
+        low_open: Whether the lowest itself is not allowed.
+        high_open: Whether the highest itself is not allowed.
+    """
 
     low: float = -math.inf
     high: float = math.inf
@@ -45,7 +52,15 @@ class Range:
 
 @dataclass(frozen=True)
 class FieldFacts:
-    """What is known of one field of a configuration."""
+    """What is known of one field of a configuration.
+
+    Attributes:
+        name: Its name, as ``--set`` takes it.
+        type: Of its values; a ``Literal`` where there are a few.
+        default: Its value unless it is set.
+        range: The numbers allowed; None where it is no number or any will do.
+        text: What it means, and its unit.
+    """
 
     name: str
     type: Any

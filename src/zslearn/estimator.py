@@ -42,7 +42,13 @@ _NAME_COLUMN = "name"
 
 @dataclass(frozen=True)
 class FitProgress:
-    """Where a fit stands: the last of its parts is the final training, those before it are the rehearsal's."""
+    """Where a fit stands: the last of its parts is the final training, those before it are the rehearsal's.
+
+    Attributes:
+        part: The part that is trained, counted from 0.
+        n_parts: How many there are.
+        training: How far its training is.
+    """
 
     part: int
     n_parts: int
@@ -299,7 +305,11 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._like(X, self.decision_scores(X))
 
     def decision_scores(self, X: Any, *, corrected: bool = True) -> Scores:
-        """Return one logit per row and class, ``[n_rows, n_classes]``; larger is better."""
+        """Return one logit per row and class, ``[n_rows, n_classes]``; larger is better.
+
+        Raises:
+            DataError: If the features are not usable or not of the model's size.
+        """
         self._check_fitted()
         features = _features(X)
         if features.shape[1] != self.n_features_in_:
@@ -322,7 +332,11 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         corrected: bool = True,
     ) -> float:
-        """Return the mean per-class accuracy over the classes that occur in ``y``, in [0, 1]."""
+        """Return the mean per-class accuracy over the classes that occur in ``y``, in [0, 1].
+
+        Raises:
+            DataError: If there is no row, or not a label for each.
+        """
         ids, n_rows = self._ids_of(_names(y)), len(X)
         if not n_rows or len(ids) != n_rows:
             raise DataError(

@@ -93,7 +93,7 @@ def _once(inputs: Tensor) -> Tensor:
 
 
 def activation(inputs: Tensor) -> Tensor:
-    """Leaky rectifier with slope 0.2, the field's usual one."""
+    """Leaky rectifier with slope 0.2, the field's usual one, of inputs of any shape."""
     return functional.leaky_relu(inputs, SLOPE)
 
 

@@ -170,7 +170,8 @@ class Session:
         """Drop a class that was added, and return the new overview.
 
         Raises:
-            ZslearnError: If there is no such class, or it was not added.
+            UnknownNameError: If there is no such class.
+            DataError: If it was not added.
         """
         with self._lock:
             class_id = self._class_id(name)
@@ -202,7 +203,8 @@ class Session:
         """Return what the model takes real samples of a class for, as ``recognise`` does.
 
         Raises:
-            ZslearnError: If there is no such class, or no real sample of it.
+            UnknownNameError: If there is no such class.
+            DataError: If there is no real sample of it.
         """
         with self._lock:
             self._class_id(name)

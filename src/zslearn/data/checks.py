@@ -143,6 +143,10 @@ def check_ids(ids: ArrayLike, *, bound: int | None, what: str, lowest: int = 0) 
 def whole_numbers(values: NDArray[Any], *, what: str) -> Ids:
     """Return values as int64.
 
+    Args:
+        values: Numbers, ``[n]``.
+        what: What they are, for the error.
+
     Raises:
         DataError: If one of them is not a whole number.
     """
@@ -244,7 +248,7 @@ def check_seen_rows(labels: Labels, seen_ids: Ids, class_names: Sequence[str]) -
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a view that cannot be written through; the original stays as it is."""
+    """Return a view of an array of any shape that cannot be written through; the original stays as it is."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -257,7 +261,7 @@ def listed(items: Sequence[object], limit: int = 5) -> str:
 
 
 def release(matrix: NDArray[Any]) -> None:
-    """Let the system take back the memory of a memory map's pages; they are read again when they are needed."""
+    """Let the system take back the memory of a mapped array of any shape; its pages are read again when needed."""
     mapped = getattr(matrix, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)

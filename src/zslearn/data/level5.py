@@ -46,7 +46,15 @@ _COMPLEX = 0x0800
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable, and the element of the file that holds it."""
+    """A variable, and the element of the file that holds it.
+
+    Attributes:
+        name: The variable's name.
+        shape: Its shape, as MATLAB counts.
+        place: Where the element's content begins, in bytes from the start of the file.
+        n_bytes: Size of that content in the file.
+        compressed: Whether the content is compressed.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -77,7 +85,8 @@ def read_level5(path: Path, variable: Variable) -> NDArray[Any]:
     """Read a variable of a file.
 
     Returns:
-        Numbers as they are stored; of a character matrix the rows, of a cell array the texts, as objects of `str`.
+        Numbers of any shape as they are stored; of a character matrix the rows, of a cell array the texts, as objects
+        of `str`.
 
     Raises:
         OSError, ValueError, struct.error, zlib.error: If the file is damaged.

@@ -108,7 +108,7 @@ def some_per_class(labels: NDArray[Any], n_most: int) -> Ids:
     """Draw rows, as evenly over the classes as these have rows, with a fixed seed.
 
     Args:
-        labels: The class of each row.
+        labels: The class of each row, ``[n_rows]``.
         n_most: How many rows to draw, at most; but at least one of each class.
 
     Returns:

@@ -66,7 +66,7 @@ def read_mat(path: Path, required: Iterable[str], optional: Iterable[str] = ()) 
 
 
 def mat_strings(array: NDArray[Any]) -> tuple[str, ...]:
-    """Return the strings of a cell array or of the rows of a character matrix."""
+    """Return the strings of a cell array of any shape, or of the rows of a character matrix."""
     entries = (entry for entry in array.ravel().tolist())
     return tuple("".join(np.asarray(entry).ravel().astype(str).tolist()).strip() for entry in entries)
 

@@ -102,7 +102,15 @@ class NamedSemantics:
 
 @dataclass(frozen=True)
 class OwnParts:
-    """The parts of a data folder, each read and checked alone."""
+    """The parts of a data folder, each read and checked alone.
+
+    Attributes:
+        classes: The table of the classes.
+        features: One row per sample.
+        rows: The table of the rows.
+        semantics: The vectors of the classes, by name.
+        facts: What ``data.json`` tells.
+    """
 
     classes: ClassTable
     features: Features

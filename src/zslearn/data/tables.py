@@ -37,7 +37,7 @@ def read_features(path: str | Path) -> Features:
 
 
 def open_features(path: str | Path) -> NDArray[Any]:
-    """Read a feature matrix as ``read_features`` does, without looking at its numbers.
+    """Read a feature matrix, ``[n_rows, feature_dim]``, as ``read_features`` does, without looking at its numbers.
 
     Raises:
         DataError: If the file is missing, damaged, of another kind, or lacks what should hold the features.

@@ -108,7 +108,11 @@ class TextEncoder:
         }
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return a unit vector per text, ``[n_texts, semantic_dim]`` float64; the batch makes no difference."""
+        """Return a unit vector per text, ``[n_texts, semantic_dim]`` float64; the batch makes no difference.
+
+        Raises:
+            DataError: If the encoder's vocabulary does not belong to its weights.
+        """
         import torch
 
         blocks = []

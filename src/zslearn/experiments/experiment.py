@@ -48,7 +48,13 @@ class DataChoice:
 
 @dataclass(frozen=True)
 class Interval:
-    """A range of numbers to search, both ends included; evenly on a logarithmic scale, or evenly."""
+    """A range of numbers to search.
+
+    Attributes:
+        low: The lowest, included.
+        high: The highest, included.
+        log: Whether to search evenly on a logarithmic scale.
+    """
 
     low: float
     high: float

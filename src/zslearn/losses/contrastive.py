@@ -85,6 +85,8 @@ def same_class_cross_entropy(
 ) -> PerSeed:
     """Cross-entropy of telling by cosine which pairs of two batches are of one class; mean over all pairs.
 
+    Source: RE-GZSL (Wu et al., TCSVT 2025).
+
     Args:
         first: One batch.
         second: The other.

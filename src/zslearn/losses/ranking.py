@@ -1,4 +1,7 @@
-"""Ranking losses: the right class must score above every other by a margin."""
+"""Ranking losses: the right class must score above every other by a margin.
+
+Source: DeViSE (Frome et al., NeurIPS 2013) for the hinge, ALE (Akata et al., TPAMI 2016) for the weight of the rank.
+"""
 
 from __future__ import annotations
 

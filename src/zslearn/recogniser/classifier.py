@@ -31,9 +31,9 @@ def fit_classifier(
     Args:
         model: The trained model, whose settings tell the classifier.
         features: Real samples in the feature space.
-        labels: Their class ids.
+        labels: Their class ids, ``[n_rows]``.
         synthetic: What the classifier reads of synthetic samples.
-        unseen_ids: Their class ids.
+        unseen_ids: Their class ids, ``[n_unseen]``.
         streams: Draws the batches.
     """
     config, seen_ids = model.config, labels.unique()
@@ -73,8 +73,8 @@ def fit_newcomers(
     Args:
         model: The trained model.
         known: The columns that are there.
-        known_conditions: The condition vectors of their classes.
-        conditions: The condition vectors of the new classes.
+        known_conditions: The condition vectors of their classes, ``[n_known, semantic_dim]``.
+        conditions: The condition vectors of the new classes, ``[n_new, semantic_dim]``.
         seeds: Draws the samples of each of them.
     """
     config = model.config

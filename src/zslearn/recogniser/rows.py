@@ -146,7 +146,7 @@ def synthesized(model: GenerativeModel, conditions: Tensor, streams: Streams) ->
 
     Args:
         model: The trained model, whose settings tell how many.
-        conditions: The condition vector of each class.
+        conditions: The condition vector of each class, ``[n_classes, semantic_dim]``.
         streams: Where all randomness comes from.
     """
     n_samples = model.config.n_synthetic
@@ -167,8 +167,8 @@ def class_moments(
 
     Args:
         points: The rows.
-        labels: Their classes.
-        class_ids: The classes wanted, sorted; each has a row.
+        labels: Their classes, ``[n_rows]``.
+        class_ids: The classes wanted, ``[n_ids]``, sorted; each has a row.
         represent: Applied to the points first.
     """
     if isinstance(points, Tensor):

@@ -101,10 +101,13 @@ class PublishedResult:
     features: str
     """A key of `FEATURES`."""
     t1: float | None
-    """None, here and below: the source prints none."""
+    """Accuracy on unseen classes among these; None, here and below: the source prints none."""
     u: float | None
+    """Accuracy on unseen classes among all."""
     s: float | None
+    """Accuracy on seen classes among all."""
     h: float | None
+    """The harmonic mean, as printed."""
     source: str
     """A key of `SOURCES`."""
     remarks: tuple[str, ...]

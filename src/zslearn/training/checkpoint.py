@@ -182,13 +182,22 @@ class FollowedCheckpoints(Checkpoints):
 
 @dataclass(frozen=True)
 class PartKeeper:
-    """Keeps the state of one part's training."""
+    """Keeps the state of one part's training.
+
+    Attributes:
+        checkpoints: Those of the whole fit.
+        part: The number of the part.
+    """
 
     checkpoints: Checkpoints
     part: int
 
     def resume(self, loop: Loop) -> None:
-        """Bring a new loop to where it stood when its state was saved."""
+        """Bring a new loop to where it stood when its state was saved.
+
+        Raises:
+            RunFolderError: If the saved state does not fit the loop.
+        """
         state = self.checkpoints.take(self.part)
         try:
             if state is not None:

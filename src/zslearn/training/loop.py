@@ -37,7 +37,13 @@ class RowSource(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """The training rows in the model's feature space, on the device where it trains."""
+    """The training rows in the model's feature space, on the device where it trains.
+
+    Attributes:
+        features: The rows, ``[n_rows, feature_dim]``, or what reads them from a file.
+        labels: Their class ids, ``[n_rows]``.
+        semantics: The condition vector of every class.
+    """
 
     features: Tensor | RowSource
     labels: Tensor
@@ -63,7 +69,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands, and what its last updates measured."""
+    """Where a training stands, and what its last updates measured.
+
+    Attributes:
+        stage: Name of the stage.
+        step: Steps of the stage that are done.
+        n_steps: Steps that the stage has.
+        total_step: Steps of all stages that are done.
+        total_steps: Steps that all stages have.
+        terms: The terms of the losses by name, already weighted.
+    """
 
     stage: str
     step: int
@@ -364,7 +379,13 @@ def _clip(parameters: list[nn.Parameter], limit: float, n_leading: int) -> None:
 
 @dataclass
 class Cursor:
-    """The next phase to execute: stage, step within it, phase within that."""
+    """The next phase to execute, counted from 0.
+
+    Attributes:
+        stage: The stage.
+        step: The step within it.
+        phase: The phase within that.
+    """
 
     stage: int = 0
     step: int = 0

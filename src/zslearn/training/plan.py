@@ -87,7 +87,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages of a training, executed in order."""
+    """The stages of a training.
+
+    Attributes:
+        stages: Executed in order.
+    """
 
     stages: tuple[Stage, ...]
 
