@@ -61,9 +61,10 @@ def test_a_fitted_estimator_shows_its_classes(wild_estimator):
     assert "skd, fitted" not in GenerativeZSL()._repr_mimebundle_()["text/html"]
 
 
-def test_results_show_percent(toy_dataset):
+def test_results_show_percent_and_ausuc_as_a_fraction(toy_dataset):
     page = Reader(Metrics(t1=0.5, u=0.25, s=1.0, h=0.4, ausuc=float("nan"))._repr_html_())
     assert page.texts[-5:] == ["50.0", "25.0", "100.0", "40.0", "-"]
+    assert Metrics(t1=0.5, u=0.25, s=1.0, h=0.4, ausuc=0.25).cells()[-1] == "0.250"
     outcome = run_protocol(toy_dataset, settings={"n_updates": 2, "teacher_updates": 2})
     page = Reader(outcome._repr_html_())
     assert {"skd", "eszsl", "kernel-ridge-cosine"} <= set(page.texts)

@@ -47,7 +47,12 @@ class Metrics:
         return _numbers(asdict(self))
 
     def _repr_html_(self) -> str:
-        return table_html("metrics, percent", METRIC_TITLES, [[percent(value) for value in self.as_dict().values()]])
+        return table_html("metrics; percent, AUSUC as a fraction", METRIC_TITLES, [self.cells()])
+
+    def cells(self) -> list[str]:
+        """Return the numbers as tables show them: percent, AUSUC as a fraction, a dash where nothing was measured."""
+        area = "-" if np.isnan(self.ausuc) else f"{self.ausuc:.3f}"
+        return [*(percent(share) for share in (self.t1, self.u, self.s, self.h)), area]
 
 
 @dataclass(frozen=True, eq=False)

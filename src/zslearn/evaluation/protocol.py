@@ -24,7 +24,7 @@ from zslearn.evaluation.metrics import (
     seen_unseen_confusion,
     seen_unseen_curve,
 )
-from zslearn.notebook import percent, table_html
+from zslearn.notebook import table_html
 from zslearn.shapes import Ids, Labels, PerClass, Scores
 from zslearn.tracking import Log, ProgressLog
 from zslearn.training.checkpoint import Checkpoints
@@ -84,10 +84,9 @@ class Outcome:
 
     def _repr_html_(self) -> str:
         measured = {self.estimator.model: self.measurement, **self.reference_measurements}
-        rows = [
-            [name, *(percent(value) for value in each.corrected.as_dict().values())] for name, each in measured.items()
-        ]
-        return table_html("corrected for label shift, percent", ("", *METRIC_TITLES), rows)
+        rows = [[name, *each.corrected.cells()] for name, each in measured.items()]
+        title = "corrected for label shift; percent, AUSUC as a fraction"
+        return table_html(title, ("", *METRIC_TITLES), rows)
 
 
 def measure(scores: Scores, test: TestView, offset: float) -> Measurement:
