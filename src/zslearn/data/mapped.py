@@ -116,8 +116,12 @@ def some_per_class(labels: NDArray[Any], n_most: int) -> Ids:
     """
     if len(labels) <= n_most:
         return np.arange(len(labels))
-    shuffled = np.random.default_rng(0).permutation(len(labels))
-    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    rng = np.random.default_rng(0)
+    order = np.argsort(labels, kind="stable")
     counts = np.unique(labels, return_counts=True)[1]
-    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(order[rank < max(1, n_most // len(counts))])
+    n_each = max(1, n_most // len(counts))
+    drawn = [
+        start + (rng.choice(count, n_each, replace=False) if count > n_each else np.arange(count))
+        for start, count in zip(np.cumsum(counts) - counts, counts, strict=True)
+    ]
+    return np.sort(order[np.concatenate(drawn)])

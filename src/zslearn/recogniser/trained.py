@@ -357,7 +357,9 @@ def train_recogniser(
     )
     features = space_points(view, feature_space, device)
     labels = _ids(view.labels, device)
-    known_labels = _ids(np.searchsorted(known_ids, view.labels), device)
+    # Where all classes are known, their ids are their places: one copy of many labels is enough.
+    all_known = len(known_ids) == len(view.semantics)
+    known_labels = labels if all_known else _ids(np.searchsorted(known_ids, view.labels), device)
     conditions = _tensor(semantic_space.transform(view.semantics), device)
     task = _task(feature_space, conditions, view, known_ids, features, labels)
     clock.lap("preparation")
