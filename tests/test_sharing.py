@@ -94,3 +94,13 @@ def test_a_run_that_did_not_finish_is_not_pushed(made, tmp_path, capsys):
     assert main(["push", str(folder), str(tmp_path / "repository")]) == 2
     assert "did not finish" in capsys.readouterr().err
     assert not (tmp_path / "repository").exists()
+
+
+@pytest.mark.parametrize("damage", [{"model": None}, {"command": 3}, {"data": []}])
+def test_a_run_with_a_damaged_record_is_not_pushed(made, tmp_path, capsys, damage):
+    run = shutil.copytree(made, tmp_path / "run")
+    record = {**json.loads((run / "record.json").read_text()), **damage}
+    (run / "record.json").write_text(json.dumps({name: value for name, value in record.items() if value is not None}))
+    assert main(["push", str(run), str(tmp_path / "pushed")]) == 2
+    assert "is damaged (expected all that 'zslearn run' writes" in capsys.readouterr().err
+    assert not (tmp_path / "pushed").exists()

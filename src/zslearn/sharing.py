@@ -16,7 +16,7 @@ from typing import Any, Final
 import yaml
 
 from zslearn.data.limits import read_json
-from zslearn.errors import ConfigError, DataError, RunFolderError, ZslearnError, require_extra
+from zslearn.errors import ConfigError, DataError, RunFolderError, ZslearnError, first_line, require_extra
 from zslearn.estimator import GenerativeZSL
 from zslearn.files import write_bytes, write_json
 from zslearn.model_files import FACTS_FILE, TENSORS_FILE, read_model
@@ -218,13 +218,23 @@ def _check_free(folder: Path) -> None:
 
 
 def _write_repository(run_folder: Path, record: Mapping[str, Any], folder: Path, license: str | None) -> None:
+    facts = _shared(read_json(run_folder / FACTS_FILE))
+    try:
+        told = {**_shared(record), "command": _without_paths(record["command"])}
+        card = model_card(record, facts, license=license).encode()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RunFolderError(
+            f"the record of {run_folder} is damaged",
+            expected="all that 'zslearn run' writes",
+            received=f"{type(error).__name__}: {first_line(error)}",
+            remedy="Run again.",
+        ) from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _copy(run_folder, folder, (TENSORS_FILE, *_PICTURES))
-        facts = _shared(read_json(run_folder / FACTS_FILE))
         write_json(folder / FACTS_FILE, facts)
-        write_json(folder / RECORD_FILE, {**_shared(record), "command": _without_paths(record["command"])})
-        write_bytes(folder / CARD_FILE, model_card(record, facts, license=license).encode())
+        write_json(folder / RECORD_FILE, told)
+        write_bytes(folder / CARD_FILE, card)
     except OSError as error:
         if isinstance(error, ZslearnError):
             raise
