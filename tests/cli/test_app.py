@@ -24,7 +24,14 @@ def _offline(monkeypatch):
 def test_it_serves_a_run_until_it_is_interrupted(finished):
     folder, _ = finished
     command = [sys.executable, "-m", "zslearn", "app", str(folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A shell's background jobs ignore the signal, and so would what they start.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         url = process.stdout.readline().strip()
         assert url.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(f"{url}overview") as answer:

@@ -219,7 +219,8 @@ def _execute(runs: SeedRuns) -> None:
                 for seed in [seed for seed, child in running.items() if child.ended]:
                     code, said = running.pop(seed).result()
                     if code == _WRONG_USE and not asked_to_stop:
-                        raise ConfigError(said.rstrip("."))
+                        what, _, remedy = said.partition(". ")
+                        raise ConfigError(what.removesuffix("."), remedy=remedy or None)
                     if code == 0:
                         n_done += 1
                     elif not asked_to_stop:
