@@ -105,7 +105,7 @@ def table(entries: list[dict[str, Any]]) -> str:
     values: dict[str, dict[tuple[int, int], dict[str, float]]] = defaultdict(dict)
     for entry in entries:
         values[entry["arm"]][entry["split"], entry["seed"]] = entry["metrics"]
-    combinations = [arm for arm in values if set(arm.split("+")) <= {*PARTS, "base"}]
+    combinations = [arm for arm in values if is_combination(arm)]
     others = [arm for arm in values if arm not in combinations]
     name = entries[0]["data"]
     sections = [_section(f"{name}, combinations", values, combinations)]
@@ -142,7 +142,7 @@ def _section(title: str, values: Mapping[str, Mapping[tuple[int, int], Mapping[s
 
 def comparisons(arms: list[str]) -> list[tuple[str, list[str], list[str]]]:
     """Name what is compared: each part averaged over the states of the others, then single arms with all parts."""
-    combinations = [arm for arm in arms if set(arm.split("+")) <= {*PARTS, "base"}]
+    combinations = [arm for arm in arms if is_combination(arm)]
     found = []
     for part in PARTS:
         with_part = [arm for arm in combinations if part in arm.split("+")]
@@ -154,6 +154,11 @@ def comparisons(arms: list[str]) -> list[tuple[str, list[str], list[str]]]:
     whole = "+".join(PARTS)
     found += [(f"all parts against: {arm}", [whole], [arm]) for arm in arms if arm not in combinations]
     return found
+
+
+def is_combination(arm: str) -> bool:
+    """Whether an arm is one of the eight on/off combinations."""
+    return set(arm.split("+")) <= {*PARTS, "base"}
 
 
 def whole_without(part: str) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import platform
-import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -35,7 +34,7 @@ from zslearn.files import write_json
 from zslearn.models import model_entry
 from zslearn.models.base import Task
 from zslearn.nets import multiplied_in
-from zslearn.records import versions
+from zslearn.records import peak_memory_bytes, versions
 from zslearn.training.loop import Loop, Rows
 from zslearn.training.plan import Plan
 from zslearn.training.streams import Streams
@@ -308,7 +307,7 @@ def take_turns(ways: Mapping[str, Callable[[], Update]], n_rounds: int, n_thread
 
 def _serve(way: Callable[[], Update], n_threads: int, line: Connection) -> None:
     torch.set_num_threads(n_threads)
-    before = _peak_bytes()
+    before = peak_memory_bytes()
     update = way()
     update()
     line.send(True)
@@ -316,11 +315,7 @@ def _serve(way: Callable[[], Update], n_threads: int, line: Connection) -> None:
         begun, used = time.perf_counter(), time.process_time()
         update()
         line.send((time.perf_counter() - begun, time.process_time() - used))
-    line.send(_peak_bytes() - before)
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    line.send(peak_memory_bytes() - before)
 
 
 def ratio(ways: Mapping[str, Any], slow: str, fast: str, clock: str = "seconds") -> float:

@@ -58,3 +58,13 @@ def browser() -> Iterator[Any]:
         started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folders of a small image backbone and a small text encoder."""
+    pytest.importorskip("transformers", reason="needs the extra encoders")
+    from encoders import tiny_backbone, tiny_text_encoder
+
+    folder = tmp_path_factory.mktemp("encoders")
+    return tiny_backbone(folder / "resnet", "resnet"), tiny_text_encoder(folder / "bert")

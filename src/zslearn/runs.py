@@ -254,6 +254,13 @@ def _line(report: Mapping[str, Any]) -> str:
     return json.dumps(report) + "\n"
 
 
+def default_folder(data: str, split: str, model: str, seeds: str) -> Path:
+    """Return where a run goes unless it is told: ``runs/DATA-MODEL-sSEED``, with a class split behind the data."""
+    safe = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in data)
+    part = "" if split == "official" else f"-split{split}"
+    return Path("runs") / f"{safe}{part}-{model}-s{seeds}"
+
+
 def free_folder(default: Path) -> Path:
     """Return a folder that is not there yet: the default, numbered where it is taken."""
     return next(folder for folder in _numbered(default) if not folder.exists())

@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 
-from encoders import tiny_backbone, tiny_text_encoder
 from zslearn import GenerativeZSL
 from zslearn.app.session import Session
 from zslearn.data.dataset import TrainingView
@@ -25,12 +24,6 @@ zebra,an animal with stripes,4,0
 shark,an animal with fins,0,0
 bird,an animal with wings,2,2
 """
-
-
-@pytest.fixture(scope="module")
-def encoders(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoders")
-    return tiny_backbone(folder / "resnet", "resnet"), tiny_text_encoder(folder / "bert")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 import pytest
 
-from encoders import tiny_backbone, tiny_text_encoder
 from zslearn import GenerativeZSL
 from zslearn.data.dataset import TrainingView
 from zslearn.data.images import ImageEncoder
@@ -30,12 +29,6 @@ def photo(path, number):
     rng = np.random.default_rng(number)
     images.fromarray(rng.integers(0, 256, size=(20, 20, 3), dtype=np.uint8)).save(path)
     return path
-
-
-@pytest.fixture(scope="module")
-def encoders(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoders")
-    return tiny_backbone(folder / "resnet", "resnet"), tiny_text_encoder(folder / "bert")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Int64
 
-from zslearn.data.catalog import load_data
+from zslearn.data.catalog import load_recorded
 from zslearn.data.dataset import ZSLDataset
 from zslearn.errors import DataError
 from zslearn.estimator import GenerativeZSL
@@ -49,19 +49,10 @@ class RealSamples:
             DataError: If the record does not say which they are, or they are not those of the model.
             UnknownNameError: If they are not here.
         """
-        try:
-            asked_for, split = record["data"]["asked_for"], record["data"]["split"]
-            files = {name: asked_for[name] for name in ("features", "semantics")}
-            source = asked_for["data"]
-        except (KeyError, TypeError) as error:
-            raise DataError(
-                "the record does not say where its data are",
-                expected=f"a field {error}",
-                remedy="Run again with this version of zslearn.",
-            ) from error
-        dataset = load_data(source, split=split, **files)
+        dataset = load_recorded(record)
         strange = set(map(str, estimator.classes_.tolist())) - set(dataset.class_names)
         if strange - set(map(str, estimator.added_classes_)) or dataset.features.shape[1] != estimator.n_features_in_:
+            source = record["data"]["asked_for"]["data"]
             raise DataError(f"the data in {source} are no longer those of the run", remedy="Put them back.")
         return cls(dataset)
 

@@ -23,8 +23,6 @@ NAME = "predict"
 EXAMPLE = "zslearn predict runs/glyphs-skd-s0 photos.npy --candidates unseen --top 3 -o answers.csv"
 COLUMNS = ("row", "label", "score", "seen")
 STANDARD_INPUT = "-"
-_ROWS_AT_ONCE = 8192
-_CELLS_AT_ONCE = 1 << 24
 _STREAMED_AT_ONCE = 256
 _PHOTOS_AT_ONCE = 32
 
@@ -59,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch",
         type=int,
         metavar="N",
-        help=f"rows to read and answer at once (default: {_ROWS_AT_ONCE}, fewer with very many classes; "
+        help=f"rows to read and answer at once (default: 8192, fewer with very many classes; "
         f"{_STREAMED_AT_ONCE} from standard input; {_PHOTOS_AT_ONCE} photographs)",
     )
 
@@ -98,6 +96,7 @@ def _blocks(
 ) -> Iterator[tuple[Features, Sequence[tuple[str, int]]]]:
     """Yield features, some at a time, with the file and the number in it of every row."""
     from zslearn.data.blocks import feature_blocks, text_blocks
+    from zslearn.recogniser.base import rows_at_once
 
     for photos, group in itertools.groupby(arguments.files, _is_photo):
         if photos:
@@ -107,7 +106,7 @@ def _blocks(
             if name == STANDARD_INPUT:
                 source = text_blocks(_standard_input(), arguments.batch or _STREAMED_AT_ONCE, name="standard input")
             else:
-                source = feature_blocks(Path(name), arguments.batch or _rows_at_once(len(estimator.classes_)))
+                source = feature_blocks(Path(name), arguments.batch or rows_at_once(len(estimator.classes_)))
             start = 0
             for features in source:
                 yield features, [(name, row) for row in range(start, start + len(features))]
@@ -132,11 +131,6 @@ def _encoded(
     for start in range(0, len(photos), size):
         names = photos[start : start + size]
         yield encoder.encode(names), [(name, 0) for name in names]
-
-
-def _rows_at_once(n_classes: int) -> int:
-    """Return how many rows to answer at once, so that a copy of their scores takes 128 MB at most."""
-    return min(_ROWS_AT_ONCE, max(1, _CELLS_AT_ONCE // n_classes))
 
 
 def _is_photo(name: str) -> bool:

@@ -114,7 +114,7 @@ def _started(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
     from zslearn.models import model_entry
     from zslearn.models.published import published_settings
     from zslearn.records import hardware, source_facts, versions
-    from zslearn.runs import RunInProgress, check_run_folder
+    from zslearn.runs import RunInProgress, check_run_folder, default_folder
     from zslearn.training.checkpoint import Checkpoints
 
     if arguments.allow_different_hardware:
@@ -132,8 +132,7 @@ def _started(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
     )
     if arguments.settings == "published":
         settings = {**published_settings(arguments.model, dataset.name, len(dataset.train_rows)), **settings}
-    split = "" if dataset.split == "official" else f"-split{dataset.split}"
-    default = Path("runs") / f"{_safe(dataset.name)}{split}-{arguments.model}-s{arguments.seed}"
+    default = default_folder(dataset.name, dataset.split, arguments.model, str(arguments.seed))
     begun = {
         "status": "running",
         "data": source_facts(dataset, *_lasting_names(arguments)),
@@ -154,7 +153,7 @@ def _started(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
 
 def _resumed(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Path, dict[str, Any]]:
     """Go on with a run that stopped; one that is finished is only shown again."""
-    from zslearn.data.catalog import load_data
+    from zslearn.data.catalog import load_recorded
     from zslearn.devices import resolve_device
     from zslearn.errors import RunFolderError
     from zslearn.records import hardware, source_facts, versions
@@ -167,9 +166,8 @@ def _resumed(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
     with RunInProgress.reopen(arguments.resume) as run_in_progress:
         begun = run_in_progress.begun
         device = arguments.device or begun["device"]
-        asked_for = [begun["data"]["asked_for"][name] for name in ("data", "features", "semantics")]
-        data, features, semantics = asked_for
-        dataset = load_data(data, features=features, semantics=semantics, split=begun["data"]["split"])
+        asked_for = begun["data"]["asked_for"]
+        dataset = load_recorded(begun)
         if dataset.checksum != begun["data"]["checksum"]:
             raise RunFolderError(
                 f"the data of {arguments.resume} are not what they were",
@@ -193,7 +191,7 @@ def _resumed(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
         run_in_progress.go_on(
             {
                 **now,
-                "data": source_facts(dataset, *asked_for),
+                "data": source_facts(dataset, asked_for["data"], asked_for["features"], asked_for["semantics"]),
                 "device": device,
                 "resumed": begun["resumed"] + 1,
                 "hardware_changes": [*begun["hardware_changes"], *changes],
@@ -339,10 +337,6 @@ def _settings_file(path: Path | None) -> dict[str, Any]:
             remedy="See zslearn show models NAME for the fields.",
         )
     return settings
-
-
-def _safe(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
 
 
 def _print_summary(summary: dict[str, Any], folder: Path) -> None:

@@ -157,7 +157,7 @@ def summary_table(summary: Mapping[str, Any]) -> str:
 
 
 def _asked_for(arguments: argparse.Namespace) -> SeedRuns:
-    from zslearn.runs import check_run_folder, free_folder
+    from zslearn.runs import check_run_folder, default_folder, free_folder
     from zslearn.training.team import launched_size
 
     if not 1 <= arguments.seeds <= _MOST_SEEDS:
@@ -174,9 +174,8 @@ def _asked_for(arguments: argparse.Namespace) -> SeedRuns:
         )
     check_run_folder(arguments.out)
     seeds = tuple(range(arguments.seed, arguments.seed + arguments.seeds))
-    split = "" if arguments.split == "official" else f"-split{arguments.split}"
-    name = f"{Path(arguments.data).name}{split}-{arguments.model}-s{seeds[0]}-{seeds[-1]}"
-    folder = arguments.out or free_folder(Path("runs") / name)
+    default = default_folder(Path(arguments.data).name, arguments.split, arguments.model, f"{seeds[0]}-{seeds[-1]}")
+    folder = arguments.out or free_folder(default)
     return SeedRuns(folder, tuple(_shared_words(arguments.words)), seeds)
 
 

@@ -83,7 +83,7 @@ def follow(team: Team) -> int:
         if not order:
             return _DONE
         begun = order["begun"]
-        dataset, complaint = _same_data(begun["data"])
+        dataset, complaint = _same_data(begun)
         if any(team.gathered(complaint)) or dataset is None:
             return _DONE
         checkpoints = None
@@ -97,18 +97,12 @@ def follow(team: Team) -> int:
     return _DONE
 
 
-def _same_data(wanted: Mapping[str, Any]) -> tuple[ZSLDataset | None, str]:
+def _same_data(begun: Mapping[str, Any]) -> tuple[ZSLDataset | None, str]:
     """Load the leader's data, and say what is wrong with them here."""
-    from zslearn.data.catalog import load_data
+    from zslearn.data.catalog import load_recorded
 
-    asked_for = wanted["asked_for"]
     try:
-        dataset = load_data(
-            asked_for["data"],
-            features=asked_for["features"],
-            semantics=asked_for["semantics"],
-            split=wanted["split"],
-        )
+        dataset = load_recorded(begun)
     except (ZslearnError, OSError) as error:
         return None, str(error)
-    return dataset, "" if dataset.checksum == wanted["checksum"] else dataset.checksum[:16]
+    return dataset, "" if dataset.checksum == begun["data"]["checksum"] else dataset.checksum[:16]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zslearn.data.dataset import ZSLDataset
 from zslearn.data.own import is_own_data, read_own
@@ -43,6 +45,25 @@ def load_data(
     number = _split_number(split)
     dataset = _load(source, features, semantics)
     return dataset if number is None else class_split(dataset, number)
+
+
+def load_recorded(record: Mapping[str, Any]) -> ZSLDataset:
+    """Load the data set of a run again, from what its record says was asked for.
+
+    Raises:
+        DataError: If the record does not say it, or as of `load_data`.
+        UnknownNameError: If the data are not here.
+    """
+    try:
+        asked_for, split = record["data"]["asked_for"], record["data"]["split"]
+        source, features, semantics = (asked_for[name] for name in ("data", "features", "semantics"))
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            "the record does not say where its data are",
+            expected=f"a field {error}",
+            remedy="Run again with this version of zslearn.",
+        ) from error
+    return load_data(source, features=features, semantics=semantics, split=split)
 
 
 def known_data() -> dict[str, str]:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from zslearn.data.limits import read_text
-from zslearn.errors import ConfigError, DataError, RunFolderError, UnknownNameError, unknown_name
+from zslearn.errors import ConfigError, RunFolderError, UnknownNameError, unknown_name
 from zslearn.experiments.documents import read_document
 
 _SUFFIX = ".yaml"
@@ -85,8 +85,6 @@ def _names() -> list[str]:
 def _read(path: Path) -> str:
     try:
         return read_text(path, _LARGEST_BYTES)
-    except DataError:
-        raise
     except (OSError, UnicodeDecodeError) as error:
         received = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8 text"
         raise ConfigError(

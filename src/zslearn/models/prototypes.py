@@ -9,6 +9,12 @@ from torch import Tensor, nn
 from zslearn.models.base import Task
 from zslearn.tensors import FeatureBatch, PerSeed, SemanticBatch
 
+_MOST_DUAL = 1024
+"""With more seen classes than this, the regression is solved in the size of their semantics instead of their number."""
+
+Solved = tuple[Float[Tensor, "semantic_dim feature_dim"], Float[Tensor, "n_seen feature_dim"]]
+"""The weights, and by how much each class's mean would be missed without its own row."""
+
 
 class Prototypes(nn.Module):
     """Ridge regression from condition vectors to class means, in closed form; nothing here is trained.
@@ -47,13 +53,6 @@ class Prototypes(nn.Module):
     def forward(self, semantics: SemanticBatch) -> FeatureBatch:
         """Return the regressed class mean of each condition vector."""
         return semantics @ self.weight + self.centre
-
-
-_MOST_DUAL = 1024
-"""With more seen classes than this, the regression is solved in the size of their semantics instead of their number."""
-
-Solved = tuple[Float[Tensor, "semantic_dim feature_dim"], Float[Tensor, "n_seen feature_dim"]]
-"""The weights, and by how much each class's mean would be missed without its own row."""
 
 
 def _solve_dual(conditions: Tensor, targets: Tensor, ridge: float) -> Solved:

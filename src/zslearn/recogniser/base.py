@@ -23,6 +23,11 @@ _ROWS_AT_ONCE = 8192
 _CELLS_AT_ONCE = 1 << 24
 
 
+def rows_at_once(n_classes: int) -> int:
+    """Return how many rows to score at once, so that a copy of their scores takes 128 MB at most."""
+    return min(_ROWS_AT_ONCE, max(1, _CELLS_AT_ONCE // n_classes))
+
+
 class Recogniser(ABC):
     """Scores samples against classes.
 
@@ -82,10 +87,10 @@ class Recogniser(ABC):
         Args:
             features: Raw features, ``[n_rows, feature_dim]``; read in blocks, whatever the number of classes.
         """
-        # An empty block tells the number of classes where there is no row.
+        # An empty block tells the number of classes.
         n_classes = self._score_block(features[:0]).shape[1]
         scores = np.empty((len(features), n_classes))
-        size = min(_ROWS_AT_ONCE, max(1, _CELLS_AT_ONCE // n_classes))
+        size = rows_at_once(n_classes)
         for start in range(0, len(features), size):
             rows = slice(start, start + size)
             scores[rows] = self._score_block(features[rows])
