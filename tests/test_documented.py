@@ -11,6 +11,17 @@ import zslearn.errors
 SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in Path(zslearn.__file__).parent.rglob("*.py")}
 ANY_ARRAY = re.compile(r"Tensor|NDArray\[.*\]|np\.ndarray")
 """Annotations that say nothing of the shape."""
+UNIT = re.compile(
+    # what it is counted in
+    r"seconds?\b|bytes?\b|percent|pixels?\b|updates?\b|epochs?\b|steps?\b"
+    # a pure number and its range
+    r"|\b(?:shares?|fractions?)\b|probabilit|cosine|logarithm|[\[(]-?\d\S*, \S+[\])]|[<>]=? ?\d|at 0\b|; 0 "
+    # measured by something else
+    r"|\bunit\b|units of|as `|times\b|ratio|multipl|divide|weight|power|temperature|unlimited"
+    r"|\b(?:variances?|deviations?|distances?|ridge|step size|magnitude)\b",
+    flags=re.IGNORECASE,
+)
+"""What says in which unit a number is, or in which range."""
 
 
 def public(kind):
@@ -67,6 +78,38 @@ def test_arrays_have_shapes_in_annotations_or_words():
             doc = ast.get_docstring(node) or ""
             if bare and not re.search(r"``\[.+\]``|any shape", doc):
                 missing.append(f"{path.name}: {node.name}")
+    assert not missing
+
+
+def real_numbers():
+    """Every public real number, by where it stands, with its annotation and what is said about it."""
+    for name, node, doc in public(ast.ClassDef):
+        of_each = re.search(r"\beach .+", doc)
+        for field, below in zip(node.body, [*node.body[1:], None], strict=True):
+            if isinstance(field, ast.AnnAssign) and not field.target.id.startswith("_"):
+                described = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+                text = below.value.value if described else entry(doc, field.target.id)
+                yield f"{name}.{field.target.id}", field.annotation, text + (of_each[0] if of_each else "")
+    for name, node, doc in public(ast.FunctionDef):
+        for argument in (*node.args.args, *node.args.kwonlyargs):
+            if argument.annotation and (text := entry(doc, argument.arg)):
+                yield f"{name}({argument.arg})", argument.annotation, text
+        if node.returns and doc:
+            yield f"{name} returns", node.returns, doc.partition("Returns:")[2] or doc
+
+
+def entry(doc, name):
+    """What a docstring's list says about a name."""
+    found = re.search(rf"^( *){name}: (.*(?:\n\1 +.*)*)", doc, flags=re.MULTILINE)
+    return found[2] if found else ""
+
+
+def test_real_numbers_have_a_unit_or_a_range():
+    missing = [
+        name
+        for name, annotation, text in real_numbers()
+        if re.match(r"float\b", ast.unparse(annotation)) and not UNIT.search(text)
+    ]
     assert not missing
 
 

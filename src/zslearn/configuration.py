@@ -30,8 +30,8 @@ class Range:
     """The allowed values of a number.
 
     Attributes:
-        low: The lowest.
-        high: The highest.
+        low: The lowest, in the field's own unit.
+        high: The highest, in the same unit.
         low_open: Whether the lowest itself is not allowed.
         high_open: Whether the highest itself is not allowed.
     """

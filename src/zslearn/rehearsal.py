@@ -23,7 +23,7 @@ class Rehearsal:
     Attributes:
         chosen: Which alternative is best by mean AUSUC over the folds, counted from 0.
         ausuc: The mean AUSUC of every alternative.
-        offset: What to subtract from seen scores.
+        offset: What to subtract from seen scores, in their unit.
         temperature: What to divide scores by before the softmax.
         calibration_error: Expected gap between confidence and accuracy, in [0, 1].
         uncorrected: The mean over folds of the five metrics without the offset.

@@ -33,9 +33,9 @@ class Slider:
     name: str
     """The attribute's name."""
     low: float
-    """The smallest value among the classes."""
+    """The smallest value among the classes, in the attribute's own unit."""
     high: float
-    """The largest one, larger than `low`."""
+    """The largest one, larger than `low`, in the same unit."""
 
 
 class Describer:

@@ -47,9 +47,9 @@ class OffsetChoice:
     offset: float
     """What to subtract from seen scores, in their unit: the middle of the best interval."""
     lower: float
-    """Where the best interval starts (excluded)."""
+    """Where the best interval starts (excluded), in the same unit."""
     upper: float
-    """Where the best interval ends (included)."""
+    """Where the best interval ends (included), in the same unit."""
     h: float
     """The mean over folds of H at the offset, in [0, 1]."""
     h_uncorrected: float
@@ -123,7 +123,7 @@ def fit_temperature(folds: Sequence[FoldScores], offset: float = 0.0) -> Tempera
 
     Args:
         folds: The scores of the rehearsals, at least one; all finite.
-        offset: What is subtracted from the scores of seen classes.
+        offset: What is subtracted from the scores of seen classes, in their unit.
 
     Returns:
         The temperature, and its expected calibration error over the rows of all folds together.
@@ -160,7 +160,7 @@ def correct(scores: Scores, seen_ids: Ids, offset: float) -> Scores:
     Args:
         scores: Larger is better; a column per class id. Left unchanged.
         seen_ids: The seen classes.
-        offset: What is subtracted.
+        offset: What is subtracted, in the unit of the scores.
     """
     corrected: Scores = scores.astype(np.float64)
     corrected[:, seen_ids] -= offset

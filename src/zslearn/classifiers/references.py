@@ -48,7 +48,7 @@ class ChosenReference:
     fitted: FittedClosedForm
     """It, solved."""
     offset: float | None
-    """What to subtract from scores of seen classes; None where there was no rehearsal."""
+    """What to subtract from scores of seen classes, in their unit; None where there was no rehearsal."""
     rehearsal: tuple[Metrics, ...]
     """The measures of the chosen setting on each fold, at `offset`; empty without rehearsal."""
     n_candidates: int

@@ -145,11 +145,11 @@ class _Winners:
 
 
 def harmonic_mean(u: float, s: float) -> float:
-    """Return ``2 u s / (u + s)``, and 0 where both are 0.
+    """Return ``2 u s / (u + s)``, in the unit of both, and 0 where both are 0.
 
     Args:
-        u: Accuracy on unseen classes, not negative.
-        s: Accuracy on seen classes, not negative.
+        u: Accuracy on unseen classes, >= 0.
+        s: Accuracy on seen classes, >= 0, in the same unit.
     """
     return 2 * u * s / (u + s) if u + s > 0 else 0.0
 
@@ -195,7 +195,7 @@ def predict(scores: Scores, *, seen_ids: Ids, unseen_ids: Ids, offset: float = 0
         scores: Larger is better; a column per class id.
         seen_ids: The seen classes.
         unseen_ids: The unseen classes.
-        offset: Subtracted from the scores of seen classes.
+        offset: Subtracted from the scores of seen classes, in their unit.
 
     Returns:
         A class id for every row. For answers among the unseen classes only, see `best_among`.
@@ -288,7 +288,7 @@ def one_sided_metrics(
         labels: The true class of every row, all on one side; there may be none.
         seen_ids: The seen classes.
         unseen_ids: The unseen classes.
-        offset: Subtracted from the scores of seen classes.
+        offset: Subtracted from the scores of seen classes, in their unit.
 
     Returns:
         S where there are rows of seen classes; T1 and U where there are rows of unseen ones; NaN for the rest.

@@ -95,7 +95,7 @@ def measure(scores: Scores, test: TestView, offset: float) -> Measurement:
     Args:
         scores: One row per test row, one column per class id.
         test: The test view.
-        offset: What correction subtracts from seen classes.
+        offset: What correction subtracts from the scores of seen classes, in their unit.
     """
     sides = _Sides(seen_ids=test.seen_ids, unseen_ids=test.unseen_ids)
     n_classes = scores.shape[1]

@@ -36,9 +36,9 @@ class Summary:
     sd: float
     """The sample standard deviation; 0 for a single value."""
     lower: float
-    """Lower end of the interval of the mean."""
+    """Lower end of the interval of the mean, in the unit of the values."""
     upper: float
-    """Upper end of the interval of the mean."""
+    """Upper end of the interval of the mean, in the unit of the values."""
     n: int
     """How many values."""
 
@@ -50,9 +50,9 @@ class PairedGain:
     mean: float
     """The mean difference, in the unit of the values."""
     lower: float
-    """Lower end of the interval."""
+    """Lower end of the interval, in the unit of the values."""
     upper: float
-    """Upper end of the interval."""
+    """Upper end of the interval, in the unit of the values."""
     n_pairs: int
     """How many pairs."""
 
@@ -73,11 +73,11 @@ class Comparison:
     gain: PairedGain
     """Its mean paired difference; above 0 it is better."""
     p: float
-    """Two-sided p of the sign-flip permutation test."""
+    """Two-sided p of the sign-flip permutation test, in (0, 1]."""
     p_adjusted: float
-    """The same, corrected after Holm for all comparisons that were made together."""
+    """The same, corrected after Holm for all comparisons that were made together, in (0, 1]."""
     smallest_p: float
-    """The smallest p that so many units can give."""
+    """The smallest p that so many units can give, in (0, 1]."""
     n_comparisons: int
     """How many were made together."""
 

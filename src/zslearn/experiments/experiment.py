@@ -51,8 +51,8 @@ class Interval:
     """A range of numbers to search.
 
     Attributes:
-        low: The lowest, included.
-        high: The highest, included.
+        low: The lowest, included, in the setting's unit.
+        high: The highest, included, in the same unit.
         log: Whether to search evenly on a logarithmic scale.
     """
 

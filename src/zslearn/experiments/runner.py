@@ -23,10 +23,10 @@ class Advance:
     Attributes:
         title: What has just ended; empty at the start.
         cause: Why it failed, if it did.
-        seconds: How long it took.
+        seconds: How long it took, in seconds.
         n_done: Runs and trials that have ended since the start.
         n_total: Runs and trials that were missing at the start.
-        seconds_left: How long the rest takes if it goes on like this; None while nobody can tell.
+        seconds_left: How many seconds the rest takes if it goes on like this; None while nobody can tell.
     """
 
     title: str = ""

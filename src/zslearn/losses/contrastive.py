@@ -58,7 +58,7 @@ def margin_to_centres(
         centres: A point per class.
         labels: The row of each sample's own centre.
         others: The row of the other centre; None for the nearest one.
-        margin: By how much the own centre must be nearer.
+        margin: By how much the own centre must be nearer, as a difference of squared distances.
         share: Weight of the own distance, in [0, 1].
 
     >>> import torch

@@ -101,13 +101,13 @@ class PublishedResult:
     features: str
     """A key of `FEATURES`."""
     t1: float | None
-    """Accuracy on unseen classes among these; None, here and below: the source prints none."""
+    """Accuracy on unseen classes among these, in percent; None, here and below: the source prints none."""
     u: float | None
-    """Accuracy on unseen classes among all."""
+    """Accuracy on unseen classes among all, in percent."""
     s: float | None
-    """Accuracy on seen classes among all."""
+    """Accuracy on seen classes among all, in percent."""
     h: float | None
-    """The harmonic mean, as printed."""
+    """The harmonic mean, as printed, in percent."""
     source: str
     """A key of `SOURCES`."""
     remarks: tuple[str, ...]
@@ -115,7 +115,7 @@ class PublishedResult:
 
     @property
     def h_of_u_and_s(self) -> float | None:
-        """The harmonic mean of the printed U and S, where both are printed."""
+        """The harmonic mean of the printed U and S in percent, where both are printed."""
         if self.u is None or self.s is None:
             return None
         return 2 * self.u * self.s / (self.u + self.s) if self.u + self.s else 0.0

@@ -29,7 +29,7 @@ def figures_table(rows: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]
 
     Args:
         rows: The plain and the corrected figures by name.
-        best_h: The corrected H that is marked.
+        best_h: The corrected H that is marked, a fraction.
     """
     group = f"{'':{_NAME_WIDTH}}{'':8}{'plain':^21}{'':8}{'corrected':^21}"
     header = f"{'':{_NAME_WIDTH}}" + _cells(_COLUMNS)

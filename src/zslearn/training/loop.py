@@ -154,7 +154,7 @@ class Loop:
                 the host wait for the device, so it is not done in between.
             every: Steps between two calls.
             keeper: Told of every step; before the first it may bring the loop to a saved state.
-            max_seconds: After how long the training stops where it stands, time before a resumption included.
+            max_seconds: After how many seconds the training stops where it stands, time before a resumption included.
 
         Raises:
             TrainingError: As ``check``, before every call and at the end of each stage.
