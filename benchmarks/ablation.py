@@ -15,7 +15,7 @@ import itertools
 import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,21 +71,23 @@ def main() -> None:
             print(table([json.loads(line) for line in Path(path).read_text().splitlines()]))
         return
     data, out = arguments.words
-    run_cells(data, Path(out), arguments)
+    arms = {arm: {**BASES.get(data, {}), **ARMS[arm]} for arm in arguments.arms}
+    run_cells(data, Path(out), arms, splits=arguments.splits, seeds=arguments.seeds)
 
 
-def run_cells(data: str, out: Path, arguments: argparse.Namespace) -> None:
+def run_cells(
+    data: str, out: Path, arms: Mapping[str, Mapping[str, Any]], *, splits: Sequence[int], seeds: Sequence[int]
+) -> None:
     """Run every missing cell, one line of JSON each."""
     done = {cell(json.loads(line)) for line in out.read_text().splitlines()} if out.exists() else set()
-    for seed, split in itertools.product(arguments.seeds, arguments.splits):
+    for seed, split in itertools.product(seeds, splits):
         dataset = load_data(data, split=split)
         view, test = dataset.training(), dataset.test()
-        for arm in arguments.arms:
+        for arm, settings in arms.items():
             entry: dict[str, Any] = {"data": dataset.name, "split": split, "seed": seed, "arm": arm}
             if cell(entry) in done:
                 continue
             start = time.perf_counter()
-            settings = {**BASES.get(data, {}), **ARMS[arm]}
             recogniser = fit_recogniser(view, "skd", settings, seed=seed, device=torch.device("cpu"))
             measured = evaluate_scores(
                 recogniser.scores(test.features), test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids

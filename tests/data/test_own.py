@@ -156,6 +156,12 @@ def test_semantics_come_from_the_file_that_is_named(folder):
     assert attributes.text_encoder is None
 
 
+def test_semantics_in_a_file_without_names_are_refused_with_what_would_do(folder):
+    (folder / "att_splits.mat").write_bytes(b"MATLAB 5.0")
+    with pytest.raises(DataError, match=r"no semantics by class name.*\.npz with names.*received \.mat.*describe"):
+        load_data(folder, semantics="att_splits.mat")
+
+
 def test_a_vector_for_a_class_that_does_not_exist_is_told_when_data_are_loaded(folder):
     np.savez(folder / "semantics.npz", names=np.array([*ANIMALS, "Zebra"]), semantics=np.eye(len(ANIMALS) + 1))
     (told,) = [text for text in load_data(folder).warnings if "semantics.npz" in text]

@@ -301,6 +301,13 @@ def read_named_semantics(path: Path) -> NamedSemantics:
     """
     if path.suffix.lower() in TABLE_ENDINGS:
         return _attributes(class_table(path), path.parent)
+    if path.suffix.lower() != ".npz":
+        raise DataError(
+            f"{path.name} holds no semantics by class name",
+            expected=f"an .npz with names and semantics, or a table ({', '.join(sorted(TABLE_ENDINGS))})",
+            received=path.suffix or "a file without ending",
+            remedy="zslearn describe writes such a file, and so does numpy.savez(FILE, names=..., semantics=...).",
+        )
     arrays = read_npz_arrays(path, ("names", "semantics"), ("encoder",))
     names = tuple(clean(str(name)) for name in arrays["names"].ravel().tolist())
     semantics = check_semantics(arrays["semantics"], class_names=names)
