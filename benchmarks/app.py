@@ -1,6 +1,6 @@
 """How long does the app take: from the command to the page, from a slider to the picture, from a name to a class?
 
-    python benchmarks/app.py RUN [RUN ...]
+    python benchmarks/app.py RUN [RUN ...] [--out app.json]
 
 Each run is served by `zslearn app` in a process of its own and looked at in headless Chromium, which is started before.
 Sliders are moved by the arrow keys; a reaction ends with the frame after the page has drawn. Processor seconds of the
@@ -10,6 +10,7 @@ start are told besides, since other work on the machine makes the clock's figure
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -43,19 +44,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="the browser (default: that of the path)")
+    parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
     arguments = parser.parse_args()
-    busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    print(f"{os.cpu_count()} processors; load averages at the beginning {busy}")
+    figures: dict[str, dict[str, float]] = {"machine": {"processors": os.cpu_count() or 1, "load": os.getloadavg()[0]}}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=["--no-sandbox"])
         for run in arguments.runs:
-            print(run)
-            for name, figure in measured(run, browser.new_page()):
-                print(f"  {name}: {figure}")
+            figures[run.name] = measured(run, browser.new_page())
         browser.close()
+    for title, measurements in figures.items():
+        print(title, *(f"  {name}: {figure:.3g}" for name, figure in measurements.items()), sep="\n")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def measured(run: Path, page: Page) -> list[tuple[str, str]]:
+def measured(run: Path, page: Page) -> dict[str, float]:
     """Serve a run, use its page, and return what took how long."""
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -71,19 +74,23 @@ def measured(run: Path, page: Page) -> list[tuple[str, str]]:
         page.goto(url)
         page.wait_for_selector("html[data-ready]", state="attached")
         ready = time.perf_counter() - start
-        figures = [
-            ("command to address", f"{listening:.1f} s"),
-            ("command to a page that can be used", f"{ready:.1f} s{_processor_seconds(process.pid)}"),
-        ]
+        figures = {
+            "seconds from the command to its address": listening,
+            "seconds from the command to a page that can be used": ready,
+            "processor seconds of that": _processor_seconds(process.pid),
+        }
         slider = page.locator(".slider input:visible").first
         if slider.evaluate("slider => slider.closest('#shares') !== null"):
             after_drawing(page, lambda: page.select_option("#blend-add", index=1))
-        reactions = [moved(page, slider, "ArrowLeft") for _ in range(N_MOVES)]
-        figures.append((f"slider to picture, {N_MOVES} moves", spread(reactions)))
+        # Away from the nearer end, where a key would move nothing.
+        is_low = slider.evaluate("slider => 2 * slider.value < Number(slider.min) + Number(slider.max)")
+        reactions = [moved(page, slider, "ArrowRight" if is_low else "ArrowLeft") for _ in range(N_MOVES)]
+        figures["milliseconds from slider to picture, median"] = statistics.median(reactions)
+        figures["milliseconds from slider to picture, largest"] = max(reactions)
         page.fill("#new-name", "something new")
         start = time.perf_counter()
         after_drawing(page, lambda: page.click("#adding button"))
-        figures.append(("name to new class", f"{time.perf_counter() - start:.2f} s"))
+        figures["seconds from name to new class"] = time.perf_counter() - start
         process.terminate()
     return figures
 
@@ -105,19 +112,14 @@ def moved(page: Page, slider: Any, key: str) -> float:
     return milliseconds
 
 
-def spread(milliseconds: list[float]) -> str:
-    """Return the median and the largest."""
-    return f"median {statistics.median(milliseconds):.0f} ms, largest {max(milliseconds):.0f} ms"
-
-
-def _processor_seconds(pid: int) -> str:
-    """Return what the process has computed so far, where the system tells."""
+def _processor_seconds(pid: int) -> float:
+    """Return what the process has computed so far; NaN where the system does not tell."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return ""
+        return float("nan")
     user, system = int(fields[11]), int(fields[12])
-    return f" ({(user + system) / os.sysconf('SC_CLK_TCK'):.1f} s of processor time)"
+    return (user + system) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A section that shows measured figures names its sources in a comment, ``<!-- figures: SOURCE; SOURCE -->``. A source is
 a table that a script in ``benchmarks/`` makes from committed records, or an entry of ``benchmarks/measured.json`` that
-says how the figures came about.
+says how the figures came about and has a record of its name in ``benchmarks/measured``.
 """
 
 import json
@@ -15,7 +15,7 @@ from measurements import entries, script
 from zslearn import load_data
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
 ENTRIES = json.loads((ROOT / "benchmarks" / "measured.json").read_text(encoding="utf-8"))
 MARKER = re.compile(r"<!-- figures: (.+?) -->")
 DECIMAL = re.compile(r"(?<![\w.])\d*\.\d+(?![\w.]*\w)")
@@ -111,6 +111,24 @@ def test_every_entry_says_how_and_is_shown():
         page = (ROOT / entry["page"]).read_text(encoding="utf-8")
         for figure in entry["figures"] or ():
             assert re.search(rf"(?<![\d.]){re.escape(str(figure))}0?(?![\d])", page), (name, figure)
+
+
+@pytest.mark.parametrize("name", sorted(set(ENTRIES) - {"glyphs-seen"}))
+def test_figures_of_entries_are_those_of_their_records(name):
+    record = json.loads((ROOT / "benchmarks" / "measured" / f"{name}.json").read_text(encoding="utf-8"))
+    held = list(numbers(record))
+    for figure in map(str, ENTRIES[name]["figures"]):
+        digits = len(figure.partition(".")[2])
+        assert any(f"{scale * value:.{digits}f}" == figure for value in held for scale in (1, 100, 1e-9)), figure
+
+
+def numbers(record):
+    """Every number of a record."""
+    if isinstance(record, dict | list):
+        for value in record.values() if isinstance(record, dict) else record:
+            yield from numbers(value)
+    elif isinstance(record, int | float) and not isinstance(record, bool):
+        yield record
 
 
 def test_the_cost_of_the_closing_measurements_is_that_of_the_records():

@@ -235,8 +235,9 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The different settings to choose among, the user's own standing in each."""
         model_class = model_entry(self.model).load()
         different: list[Mapping[str, Any]] = []
+        n_rows, feature_dim = view.features.shape
         offered = model_class.alternatives(
-            feature_dim=view.features.shape[1], non_negative=not any_negative(view.features)
+            n_rows=n_rows, feature_dim=feature_dim, non_negative=not any_negative(view.features)
         )
         for alternative in offered:
             merged = {**alternative, **(self.settings or {})}

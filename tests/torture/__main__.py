@@ -22,8 +22,9 @@ from torture.hostile import hostile
 from torture.kills import kills
 from torture.malformed import installed, malformed
 from torture.material import make_fuzz_material, make_material
+from torture.page import page
 
-PARTS = ("kills", "malformed", "installed", "faults", "hostile")
+PARTS = ("kills", "malformed", "installed", "page", "faults", "hostile")
 
 
 def main() -> int:
@@ -60,6 +61,7 @@ def torture(arguments: argparse.Namespace) -> Iterator[Figures]:
             "installed": lambda: installed(
                 more(), range(n_malformed, n_malformed + (4 if quick else 300)), n_workers, scratch
             ),
+            "page": lambda: page(more(), 100 if quick else 2000),
             "faults": lambda: faults(material, 3 if quick else 40, n_workers, scratch),
             "hostile": lambda: hostile(material, 56 if quick else 1000, n_workers, scratch),
         }

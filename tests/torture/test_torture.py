@@ -11,7 +11,9 @@ TESTS = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parts", [["kills"], ["malformed", "installed"], ["faults"], ["hostile"]], ids="-".join)
+@pytest.mark.parametrize(
+    "parts", [["kills"], ["malformed", "installed", "page"], ["faults"], ["hostile"]], ids="-".join
+)
 def test_a_small_part_of_the_torture_finds_nothing(parts):
     pytest.importorskip("h5py", reason="needs zslearn[data]")
     pytest.importorskip("pyarrow", reason="needs zslearn[data]")

@@ -156,12 +156,13 @@ class TrainedModel(nn.Module, ABC):
         super().__init__()
 
     @classmethod
-    def alternatives(cls, *, feature_dim: int, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
+    def alternatives(cls, *, n_rows: int, feature_dim: int, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
         """Settings among which a rehearsal chooses, the one to take without a rehearsal first.
 
         What the user sets stands in every alternative.
 
         Args:
+            n_rows: Training samples.
             feature_dim: Size of a sample.
             non_negative: Whether no training feature is negative.
         """

@@ -102,7 +102,7 @@ class ClosedForm(ABC):
         return default, *(settings for settings in cls.grid() if settings != default)
 
     @classmethod
-    def alternatives(cls, *, feature_dim: int, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
+    def alternatives(cls, *, n_rows: int, feature_dim: int, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
         """Return the candidates as settings by name; they do not depend on the data."""
         return tuple(asdict(settings) for settings in cls.candidates())
 

@@ -36,6 +36,7 @@ from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import Streams
 
 _LONGEST_FREE = 1024
+_FEW_ROWS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,20 +106,24 @@ class SKD(GenerativeModel):
         self.terms = SemanticTerms(task, config, h, streams)
 
     @classmethod
-    def alternatives(cls, *, feature_dim: int, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
-        """The default, anchored in a whitened space, or a free generator of the features as they are.
+    def alternatives(cls, *, n_rows: int, feature_dim: int, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
+        """The default, anchored in a whitened space, or a free generator of the features as they are, in two sizes.
 
         Which one generalises to new classes depends on the data: whitened distances suit the features of deep
-        backbones, free generation suits small images. It is not tried on long features, where it costs minutes.
+        backbones, free generation suits small images. It is not tried on long features, where it costs minutes, and
+        twice as wide and twice as long only where samples are few. In the whitened space neither changes much.
         """
-        free = {
+        free: dict[str, Any] = {
             "feature_space": "unit",
             "classifier": "softmax",
             "semantic_power": 1.0,
             "n_updates": 800,
             "kd_verdict_weight": 1.0,
         }
-        return ({}, free) if non_negative and feature_dim <= _LONGEST_FREE else ({},)
+        if not non_negative or feature_dim > _LONGEST_FREE:
+            return ({},)
+        larger = {**free, "n_updates": 2 * free["n_updates"], "hidden_dim": 2 * cls.Config.hidden_dim}
+        return ({}, free, larger) if n_rows <= _FEW_ROWS else ({}, free)
 
     def plan(self) -> Plan:
         """Teachers first; then, in each step, the critic and one joint update."""

@@ -1,0 +1,20 @@
+"""What SKD offers to a rehearsal; its terms and its plan have tests of their own."""
+
+import pytest
+
+from zslearn.models.skd import SKD, SKDConfig
+
+OF_SMALL_IMAGES = {"n_rows": 2_000, "feature_dim": 256, "non_negative": True}
+
+
+def test_the_default_comes_first_and_alone_where_features_are_long_or_signed():
+    for facts in ({"non_negative": False}, {"feature_dim": 1025}):
+        assert SKD.alternatives(**{**OF_SMALL_IMAGES, **facts}) == ({},)
+
+
+@pytest.mark.parametrize(("n_rows", "n_sizes"), [(10_000, 2), (10_001, 1)])
+def test_few_samples_are_rehearsed_with_two_sizes_of_the_free_generator(n_rows, n_sizes):
+    default, *free = (SKDConfig(**settings) for settings in SKD.alternatives(**{**OF_SMALL_IMAGES, "n_rows": n_rows}))
+    assert default == SKDConfig()
+    assert {config.feature_space for config in free} == {"unit"}
+    assert [(config.hidden_dim, config.n_updates) for config in free] == [(512, 800), (1024, 1600)][:n_sizes]
