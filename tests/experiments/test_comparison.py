@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from zslearn.cli import main
+from zslearn.errors import RunFolderError
 from zslearn.experiments.comparison import COLUMNS, compare_models, comparison_table
 from zslearn.experiments.experiment import read_experiment
 
@@ -63,6 +64,27 @@ def test_costs_and_knowledge_stand_beside_them(folder, rows):
     )
     assert all(0.05 < row["memory"] < 50 for row in rows.values())
     assert 0 < rows["eszsl"]["seconds"] < 60
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"metrics": None},
+        {"metrics": {"t1": [1, 2]}},
+        {"seconds": {"training": "x"}},
+        {"selection": []},
+        {"setting": {}},
+    ],
+    ids=str,
+)
+def test_a_record_that_is_damaged_is_named(folder, damaged):
+    job, record = next(iter(folder.records()))
+    folder.write(job["key"], {**record, **damaged})
+    try:
+        with pytest.raises(RunFolderError, match=rf"{job['key']}\.json is damaged .*Remove it"):
+            compare_models(folder)
+    finally:
+        folder.write(job["key"], record)
 
 
 def test_the_table_has_every_column_and_the_best_first(folder):

@@ -76,8 +76,9 @@ def forked(action: Callable[[], int], output: Path, *, limited: bool = True) -> 
             os.dup2(file.fileno(), 2)
             sys.stdout, sys.stderr = file, file
             if limited:
-                in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-                resource.setrlimit(resource.RLIMIT_AS, (in_use + MEMORY, in_use + MEMORY))
+                # What can be written to: V8, which puts reports together, reserves far more addresses than it uses.
+                in_use = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+                resource.setrlimit(resource.RLIMIT_DATA, (in_use + MEMORY, in_use + MEMORY))
                 resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
             try:
                 code = action()

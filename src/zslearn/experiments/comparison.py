@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from zslearn.errors import RunFolderError
 from zslearn.evaluation.statistics import summarise
 from zslearn.experiments.folder import FINISHED, ExperimentFolder
 
@@ -41,10 +43,14 @@ def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[
 
     Args:
         folder: An experiment's folder; runs that are not finished are left out.
+
+    Raises:
+        RunFolderError: If a record is not as the table needs it.
     """
     finished: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
     for job, record in folder.records():
         if record is not None and record["status"] == FINISHED:
+            _check(folder.record_path(job["key"]), record)
             name = job["model"] if job["arm"] is None else f"{job['model']}: {job['arm']}"
             finished.setdefault((job["data"], job["split"]), {}).setdefault(name, []).append(record)
     return {
@@ -69,6 +75,17 @@ def comparison_table(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]
     return "\n\n".join(blocks)
 
 
+def _check(path: Path, record: Mapping[str, Any]) -> None:
+    try:
+        _row([record])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunFolderError(
+            f"{path.name} is damaged",
+            received=f"{type(error).__name__}: {error}",
+            remedy="Remove it from the folder of records, and run the experiment again.",
+        ) from error
+
+
 def _row(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     settings = {record["setting"]["unseen_semantics_in_training"] for record in records}
     return {
@@ -84,7 +101,7 @@ def _row(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _spread(records: Sequence[Mapping[str, Any]], kind: str, key: str) -> dict[str, float | None] | None:
-    values = [record[kind][key] for record in records if record[kind][key] is not None]
+    values = [float(record[kind][key]) for record in records if record[kind][key] is not None]
     if not values:
         return None
     factor = 1.0 if key == "ausuc" else 100.0
