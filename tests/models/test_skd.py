@@ -12,8 +12,8 @@ def test_the_default_comes_first_and_alone_where_features_are_long_or_signed():
         assert SKD.alternatives(**{**OF_SMALL_IMAGES, **facts}) == ({},)
 
 
-@pytest.mark.parametrize(("n_rows", "n_sizes"), [(10_000, 2), (10_001, 1)])
-def test_few_samples_are_rehearsed_with_two_sizes_of_the_free_generator(n_rows, n_sizes):
+@pytest.mark.parametrize(("n_rows", "n_sizes"), [(7_812, 2), (7_813, 1)])
+def test_small_data_is_rehearsed_with_two_sizes_of_the_free_generator(n_rows, n_sizes):
     default, *free = (SKDConfig(**settings) for settings in SKD.alternatives(**{**OF_SMALL_IMAGES, "n_rows": n_rows}))
     assert default == SKDConfig()
     assert {config.feature_space for config in free} == {"unit"}

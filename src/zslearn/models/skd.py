@@ -36,7 +36,7 @@ from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import Streams
 
 _LONGEST_FREE = 1024
-_FEW_ROWS = 10_000
+_SMALL_DATA = 2_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,8 @@ class SKD(GenerativeModel):
 
         Which one generalises to new classes depends on the data: whitened distances suit the features of deep
         backbones, free generation suits small images. It is not tried on long features, where it costs minutes, and
-        twice as wide and twice as long only where samples are few. In the whitened space neither changes much.
+        twice as wide and twice as long only where the training features are few numbers. In the whitened space neither
+        changes much.
         """
         free: dict[str, Any] = {
             "feature_space": "unit",
@@ -123,7 +124,7 @@ class SKD(GenerativeModel):
         if not non_negative or feature_dim > _LONGEST_FREE:
             return ({},)
         larger = {**free, "n_updates": 2 * free["n_updates"], "hidden_dim": 2 * cls.Config.hidden_dim}
-        return ({}, free, larger) if n_rows <= _FEW_ROWS else ({}, free)
+        return ({}, free, larger) if n_rows * feature_dim <= _SMALL_DATA else ({}, free)
 
     def plan(self) -> Plan:
         """Teachers first; then, in each step, the critic and one joint update."""
