@@ -45,11 +45,22 @@ def step_report():
     return json.loads((ROOT / "benchmarks" / "step.json").read_text(encoding="utf-8"))
 
 
+def trials():
+    """The tables of trials whose runs were not kept, from what was written down at the time."""
+    record = json.loads((ROOT / "benchmarks" / "measured" / "trials.json").read_text(encoding="utf-8"))
+    lines = []
+    for table in record["tables"]:
+        rule = ["---"] * len(table["columns"])
+        lines += [f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in (table["columns"], rule, *table["rows"])]
+    return "\n".join(lines)
+
+
 MADE = {
     "closing": lambda: closing(whole=True),
     "closing, best": lambda: closing(whole=False),
     "closing, cost": closing_cost,
     "ablation": lambda: cells("ablation", "ablations"),
+    "trials": trials,
     "precision": lambda: script("precision").table(script("precision").read_records()),
     "step": lambda: script("step").step_table(step_report()),
     "step, zoo": lambda: script("step").zoo_table(step_report()["zoo"]),

@@ -134,3 +134,18 @@ def test_without_centring_semantics_are_only_normalised():
     semantics = RNG.uniform(size=(10, 5))
     mapped = SemanticSpace.fit(semantics, 0.5, centring=False).transform(semantics)
     np.testing.assert_allclose(mapped, semantics / np.linalg.norm(semantics, axis=1, keepdims=True), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["whitened", "unit", "standard"])
+def test_rows_that_are_worked_on_in_blocks_come_to_the_same(kind, monkeypatch):
+    features = np.abs(SIGNED)
+    whole = FeatureSpace.fit(features, LABELS, kind)
+    # The last block is smaller than the others.
+    monkeypatch.setattr("zslearn.spaces._ROWS_AT_ONCE", 7)
+    in_blocks = FeatureSpace.fit(features, LABELS, kind)
+    np.testing.assert_allclose(in_blocks.centre, whole.centre, rtol=1e-6)
+    # Whitened axes have no sign of their own; distances do not know it.
+    ours, theirs = in_blocks.transform(features), whole.transform(features)
+    for start in (0, 100):
+        expected = np.linalg.norm(theirs[start] - theirs, axis=1)
+        np.testing.assert_allclose(np.linalg.norm(ours[start] - ours, axis=1), expected, rtol=1e-3, atol=1e-3)

@@ -5,6 +5,7 @@ Both are fitted on the training view only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,6 +20,8 @@ FeatureSpaceKind = Literal["whitened", "unit", "standard"]
 _HIGH_QUANTILE = 0.999
 _SMALLEST_SCALE = 1e-6
 _SMALLEST_SHARE = 1e-7
+_ROWS_AT_ONCE = 8192
+"""Rows that are worked on together: what they become on the way takes memory several times."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,17 +110,24 @@ class FeatureSpace:
 
     def transform(self, features: Features) -> Features:
         """Map features into the space, as float32."""
-        mapped = (_signed_power(features.astype(np.float32, copy=False), self.power) - self.centre) / self.scale
-        if self.projection is not None:
-            mapped = mapped @ self.projection
-        if self.length > 0:
-            mapped *= self.length / _lengths(mapped)
-        return np.clip(mapped, 0.0, 1.0, out=mapped) if self.kind == "unit" else mapped
+        space_dim = features.shape[1] if self.projection is None else self.projection.shape[1]
+        mapped = np.empty((len(features), space_dim), dtype=np.float32)
+        for rows in _blocks(len(features)):
+            mapped[rows] = self._mapped(features[rows].astype(np.float32, copy=False))
+        return mapped
 
     def inverse(self, mapped: Float[np.ndarray, "... space_dim"]) -> Float[np.ndarray, "... feature_dim"]:
         """Map points of the space back to features; what ``transform`` clipped or dropped stays lost."""
         expanded = (mapped if self.expansion is None else mapped @ self.expansion) * self.scale + self.centre
         return _signed_power(expanded, 1.0 / self.power)
+
+    def _mapped(self, features: Features) -> Features:
+        mapped = (_signed_power(features, self.power) - self.centre) / self.scale
+        if self.projection is not None:
+            mapped = mapped @ self.projection
+        if self.length > 0:
+            mapped *= self.length / _lengths(mapped)
+        return np.clip(mapped, 0.0, 1.0, out=mapped) if self.kind == "unit" else mapped
 
     def _with_equal_lengths(self, features: Features) -> FeatureSpace:
         return replace(self, length=float(_lengths(self.transform(features)).mean()))
@@ -164,13 +174,22 @@ class SemanticSpace:
 
 
 def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: float, power: float) -> FeatureSpace:
-    features = _signed_power(features, power)
-    centre = features.mean(axis=0, dtype=np.float64)
-    centred = features - centre.astype(np.float32)
+    blocks, feature_dim = list(_blocks(len(features))), features.shape[1]
+    total = np.zeros(feature_dim)
+    for rows in blocks:
+        total += _signed_power(features[rows], power).sum(axis=0, dtype=np.float64)
+    centre = total / len(features)
+
+    def centred(rows: slice) -> Features:
+        return _signed_power(features[rows], power) - centre.astype(np.float32)
+
+    scatter = np.zeros((feature_dim, feature_dim))
+    for rows in blocks:
+        block = centred(rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scatter += block.T @ block
     n_kept = min(n_components, *features.shape)
-    last = features.shape[1] - 1
-    with np.errstate(over="ignore", invalid="ignore"):
-        scatter = (centred.T @ centred).astype(np.float64)
+    last = feature_dim - 1
     if not np.isfinite(scatter).all() or not scatter.any():
         raise DataError(
             "the training features cannot be whitened",
@@ -180,7 +199,8 @@ def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: 
         )
     strengths, axes = eigh(scatter, subset_by_index=(last - n_kept + 1, last))
     axes = axes[:, strengths > _SMALLEST_SHARE * strengths[-1]]
-    within = _within_class_covariance(centred @ axes.astype(np.float32), labels)
+    projection = axes.astype(np.float32)
+    within = _within_class_covariance(np.concatenate([centred(rows) @ projection for rows in blocks]), labels)
     variances, rotation = np.linalg.eigh(within)
     # One row per class leaves no spread within classes; the spread of all rows tells the scale then.
     smallest = _SMALLEST_SHARE * float(strengths.sum()) / (len(features) * len(variances))
@@ -189,7 +209,7 @@ def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: 
     return FeatureSpace(
         kind="whitened",
         centre=centre.astype(np.float32),
-        scale=np.ones(features.shape[1], dtype=np.float32),
+        scale=np.ones(feature_dim, dtype=np.float32),
         projection=(axes @ (rotation / deviations)).astype(np.float32),
         expansion=((rotation * deviations).T @ axes.T).astype(np.float32),
         power=power,
@@ -200,9 +220,16 @@ def _within_class_covariance(rows: Float[np.ndarray, "n_rows dim"], labels: Labe
     _, ranks, counts = np.unique(labels, return_inverse=True, return_counts=True)
     order = np.argsort(ranks, kind="stable")
     means = np.add.reduceat(rows[order], np.r_[0, np.cumsum(counts)[:-1]], dtype=np.float64) / counts[:, None]
-    residuals = rows - means[ranks]
-    scatter: Float[np.ndarray, "dim dim"] = residuals.T @ residuals
+    scatter = np.zeros((rows.shape[1], rows.shape[1]))
+    for block in _blocks(len(rows)):
+        residuals = rows[block] - means[ranks[block]]
+        scatter += residuals.T @ residuals
     return scatter / max(1, len(rows) - len(counts))
+
+
+def _blocks(n_rows: int) -> Iterator[slice]:
+    for start in range(0, n_rows, _ROWS_AT_ONCE):
+        yield slice(start, start + _ROWS_AT_ONCE)
 
 
 def _signed_power(values: Float[np.ndarray, "*shape"], power: float) -> Float[np.ndarray, "*shape"]:
