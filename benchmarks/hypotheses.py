@@ -20,6 +20,8 @@ import numpy as np
 from ablation import run_cells
 from limits import FREE
 
+from zslearn.shapes import Points
+
 AS_IT_IS = "as it is"
 BASES: Mapping[str, Mapping[str, Any]] = {"glyphs": FREE}
 """The settings of a data set; the defaults where none is named."""
@@ -101,12 +103,15 @@ def main() -> None:
 
 
 def table(entries: list[dict[str, Any]]) -> str:
-    """Lay out the settings as they are, then what each change adds, on average over the units of split and seed."""
+    """Lay out the settings as they are, then what each change adds: its mean, least and most over split and seed.
+
+    Units that not every change has been tried on yet are left out.
+    """
     values: dict[str, dict[tuple[int, int], Mapping[str, float]]] = {}
     for entry in entries:
         values.setdefault(entry["arm"], {})[entry["split"], entry["seed"]] = entry["metrics"]
-    units = sorted(values[AS_IT_IS])
-    lines = [f"| {entries[0]['data']} ({len(units)} units) | T1 (%) | AUSUC |", "| --- | --- | --- |"]
+    units = sorted(set.intersection(*map(set, values.values())))
+    lines = [f"| {entries[0]['data']} ({len(units)}) | T1 (%) | AUSUC |", "| --- | --- | --- |"]
     whole = {name: np.array([values[AS_IT_IS][unit][name] for unit in units]) for name in ("t1", "ausuc")}
     lines.append(f"| {AS_IT_IS} | {100 * whole['t1'].mean():.1f} | {whole['ausuc'].mean():.3f} |")
     for arm, measured in values.items():
@@ -118,8 +123,9 @@ def table(entries: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _shown(gains: np.ndarray, digits: int) -> str:
-    return f"{gains.mean():+.{digits}f} [{gains.min():+.{digits}f}, {gains.max():+.{digits}f}]"
+def _shown(gains: Points, digits: int) -> str:
+    spread = f" [{gains.min():+.{digits}f}, {gains.max():+.{digits}f}]" if len(gains) > 1 else ""
+    return f"{gains.mean():+.{digits}f}{spread}"
 
 
 if __name__ == "__main__":

@@ -51,7 +51,9 @@ def trials():
     lines = []
     for table in record["tables"]:
         rule = ["---"] * len(table["columns"])
-        lines += [f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in (table["columns"], rule, *table["rows"])]
+        lines += [
+            f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in (table["columns"], rule, *table["rows"])
+        ]
     return "\n".join(lines)
 
 
@@ -65,6 +67,7 @@ MADE = {
     "step": lambda: script("step").step_table(step_report()),
     "step, zoo": lambda: script("step").zoo_table(step_report()["zoo"]),
     "limits": lambda: cells("limits", "limits"),
+    "hypotheses": lambda: cells("hypotheses", "hypotheses"),
 }
 """What is made from committed records again, by the name of the source."""
 
