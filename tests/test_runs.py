@@ -1,5 +1,9 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zslearn.errors import RunFolderError
@@ -69,3 +73,11 @@ def test_damaged_or_unfinished_records_are_refused(tmp_path, content):
 def test_a_folder_without_a_record_is_no_run(tmp_path):
     with pytest.raises(RunFolderError, match=r"is no run folder .expected a file record.json"):
         read_record(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's own peak")
+def test_the_memory_of_a_process_is_its_own_and_not_that_of_whoever_started_it():
+    held = np.ones(100_000_000)
+    words = [sys.executable, "-c", "from zslearn.records import peak_memory_bytes; print(peak_memory_bytes())"]
+    told = int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    assert 100e6 < told < held.nbytes
