@@ -15,7 +15,7 @@ import itertools
 import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +67,17 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     if arguments.table:
-        for path in arguments.words:
-            print(table([json.loads(line) for line in Path(path).read_text().splitlines()]))
+        show(arguments.words, table)
         return
     data, out = arguments.words
     arms = {arm: {**BASES.get(data, {}), **ARMS[arm]} for arm in arguments.arms}
     run_cells(data, Path(out), arms, splits=arguments.splits, seeds=arguments.seeds)
+
+
+def show(paths: Sequence[str], table: Callable[[list[dict[str, Any]]], str]) -> None:
+    """Print the table of each file of cells."""
+    for path in paths:
+        print(table([json.loads(line) for line in Path(path).read_text().splitlines()]))
 
 
 def run_cells(

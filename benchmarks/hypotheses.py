@@ -11,13 +11,12 @@ again. The cells are in ``benchmarks/hypotheses``.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ablation import run_cells
+from ablation import run_cells, show
 from limits import FREE
 
 from zslearn.shapes import Points
@@ -91,8 +90,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     if arguments.table:
-        for path in arguments.words:
-            print(table([json.loads(line) for line in Path(path).read_text().splitlines()]))
+        show(arguments.words, table)
         return
     data, out = arguments.words
     own = UNIT if data in BASES else WHITENED

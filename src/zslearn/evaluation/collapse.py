@@ -46,7 +46,10 @@ def signs_of_collapse(
         generated = np.asarray(estimator.synthesize(names, N_DRAWN))
         share = spread_share(generated, np.asarray(view.features[rows]), view.labels[rows])
         if share < VANISHED_SPREAD:
-            signs = (*signs, f"generated samples of a class vary only {round(100 * share, 2):g} % as much as real ones do")
+            signs = (
+                *signs,
+                f"generated samples of a class vary only {round(100 * share, 2):g} % as much as real ones do",
+            )
     return signs
 
 
