@@ -100,6 +100,8 @@ def _base(height: int, **more: Any) -> Spec:
         "height": height,
         "data": _DATA,
         "background": None,
+        # Where a font is drawn wider than it was measured, long labels reach beyond the axis.
+        "padding": {"left": 16, "top": 5, "right": 5, "bottom": 5},
         "config": _LOOK,
         **more,
     }
