@@ -20,11 +20,11 @@ from torture.cases import Figures
 from torture.faults import faults
 from torture.hostile import hostile
 from torture.kills import kills
-from torture.malformed import installed, malformed
+from torture.malformed import fetched, installed, malformed
 from torture.material import make_fuzz_material, make_material
 from torture.page import page
 
-PARTS = ("kills", "malformed", "installed", "page", "faults", "hostile")
+PARTS = ("kills", "malformed", "installed", "fetched", "page", "faults", "hostile")
 
 
 def main() -> int:
@@ -61,6 +61,7 @@ def torture(arguments: argparse.Namespace) -> Iterator[Figures]:
             "installed": lambda: installed(
                 more(), range(n_malformed, n_malformed + (4 if quick else 300)), n_workers, scratch
             ),
+            "fetched": lambda: fetched(more(), 20 if quick else 500, n_workers, scratch),
             "page": lambda: page(more(), 100 if quick else 2000),
             "faults": lambda: faults(material, 3 if quick else 40, n_workers, scratch),
             "hostile": lambda: hostile(material, 56 if quick else 1000, n_workers, scratch),

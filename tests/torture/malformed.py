@@ -50,6 +50,38 @@ def installed(material: FuzzMaterial, cases: Sequence[int], n_workers: int, scra
     return figures
 
 
+def fetched(material: FuzzMaterial, n_cases: int, n_workers: int, scratch: Path) -> Figures:
+    """Fetch the benchmark that has no public address: what was put in its place is damaged, and so are some words."""
+    figures = Figures(f"{n_cases} benchmarks that were put in their place, damaged")
+
+    def jobs() -> Iterator[tuple[str, Callable[[Path], Callable[[], int]]]]:
+        for number in range(n_cases):
+            yield (
+                str(number),
+                lambda folder, number=number: _fetched(material, random.Random(f"f{SEED}/{number}"), folder),
+            )
+
+    for name, folder, outcome in run_all(jobs(), n_workers, scratch):
+        judge(f"fetch {name}", outcome, figures)
+        _left_behind(f"fetch {name}", folder, outcome, figures)
+    return figures
+
+
+def _fetched(material: FuzzMaterial, rng: random.Random, folder: Path) -> Callable[[], int]:
+    shutil.copytree(material.data, folder / "FLO")
+    _damage(folder / "FLO" / rng.choice(("att_splits.mat", "res101.mat")), rng)
+    words: list[object] = ["data", "fetch", "flo", "--accept-licence"]
+    if rng.random() < 0.3:
+        words.insert(rng.randrange(3, len(words) + 1), nasty_word(rng))
+    _note_files(folder)
+
+    def act() -> int:
+        os.environ["ZSLEARN_DATA"] = str(folder)
+        return command(words, folder)()
+
+    return act
+
+
 def _executed(start: Sequence[str], words: Sequence[object], folder: Path) -> Callable[[], int]:
     """Return an action that becomes another program."""
 

@@ -12,7 +12,7 @@ TESTS = Path(__file__).parents[1]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "parts", [["kills"], ["malformed", "installed", "page"], ["faults"], ["hostile"]], ids="-".join
+    "parts", [["kills"], ["malformed", "installed", "fetched", "page"], ["faults"], ["hostile"]], ids="-".join
 )
 def test_a_small_part_of_the_torture_finds_nothing(parts):
     pytest.importorskip("h5py", reason="needs zslearn[data]")
