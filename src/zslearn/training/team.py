@@ -8,7 +8,6 @@ whole batch, up to rounding.
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -146,8 +145,6 @@ def launched_team() -> Iterator[Team]:
     finally:
         _current.reset(token)
         distributed.destroy_process_group()
-        # What still refers to the group keeps its threads, which abort a process that ends before them.
-        gc.collect()
 
 
 @contextlib.contextmanager
