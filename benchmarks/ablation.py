@@ -25,17 +25,13 @@ import torch
 from zslearn import load_data
 from zslearn.evaluation.metrics import evaluate_scores
 from zslearn.evaluation.statistics import paired_gain
+from zslearn.models.skd import SKD
 from zslearn.recogniser import fit_recogniser
 
 PARTS = ("sr", "sp", "kd")
-FREE = {
-    "feature_space": "unit",
-    "classifier": "softmax",
-    "semantic_power": 1.0,
-    "n_updates": 500,
-    "kd_verdict_weight": 1.0,
-}
-BASES: Mapping[str, Mapping[str, Any]] = {"glyphs": FREE}
+_, FREE, LARGER = SKD.alternatives(n_rows=1, feature_dim=1, non_negative=True)
+"""The two free generators that the rehearsal offers for the letters, of which it chooses the larger one."""
+BASES: Mapping[str, Mapping[str, Any]] = {"glyphs": {**FREE, "n_updates": 500}}
 """The schedule of a data set; the defaults where none is named."""
 ARMS: dict[str, dict[str, Any]] = {
     "+".join(part for part, on in zip(PARTS, states, strict=True) if on) or "base": {
@@ -59,12 +55,9 @@ _COLUMNS = (("t1", 100, 1), ("ausuc", 1, 3))
 
 def main() -> None:
     """Run the cells that are missing, or print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("words", nargs="+", metavar="DATA OUT")
-    parser.add_argument("--splits", type=int, nargs="+", default=[5, 6, 7])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser = cell_parser(__doc__, splits=[5, 6, 7], seeds=[0, 1, 2, 3, 4])
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     arguments = parser.parse_args()
     if arguments.table:
         show(arguments.words, table)
@@ -72,6 +65,15 @@ def main() -> None:
     data, out = arguments.words
     arms = {arm: {**BASES.get(data, {}), **ARMS[arm]} for arm in arguments.arms}
     run_cells(data, Path(out), arms, splits=arguments.splits, seeds=arguments.seeds)
+
+
+def cell_parser(description: str, *, splits: list[int], seeds: list[int]) -> argparse.ArgumentParser:
+    """Return a parser of data, output, splits and seeds, with these defaults."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="+", metavar="DATA OUT")
+    parser.add_argument("--splits", type=int, nargs="+", default=splits)
+    parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
+    return parser
 
 
 def show(paths: Sequence[str], table: Callable[[list[dict[str, Any]]], str]) -> None:

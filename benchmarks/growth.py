@@ -13,6 +13,7 @@ timed by the processor, whoever else is at work.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +48,7 @@ def main() -> None:
         measured = grown_classes(int(size)) if what == "classes" else grown_rows(int(size), Path(file))
         print(json.dumps(measured))
         return
-    figures: dict[str, list[dict[str, float]]] = {"rows from a file": [], "rows in memory": [], "classes": []}
+    figures: dict[str, list[dict[str, Any]]] = {"rows from a file": [], "rows in memory": [], "classes": []}
     with tempfile.TemporaryDirectory() as folder:
         for n_rows in arguments.rows:
             file = Path(folder) / f"{n_rows}.npy"
@@ -58,6 +60,8 @@ def main() -> None:
         for n_classes in arguments.classes:
             figures["classes"].append(in_a_process("classes", n_classes, Path(folder), "1G"))
     for title, measured in figures.items():
+        for before, line in itertools.pairwise(measured):
+            line["ratios"] = {name: line[name] / before[name] for name in before if name != "ratios" and before[name]}
         print_table(title, measured)
     if arguments.out:
         arguments.out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -191,17 +195,17 @@ def grown_classes(n_classes: int) -> dict[str, float]:
     }
 
 
-def print_table(title: str, measured: list[dict[str, float]]) -> None:
+def print_table(title: str, measured: list[dict[str, Any]]) -> None:
     """Print figures, and how they grew since the line before."""
     if not measured:
         return
     names = [name for name in measured[0] if name != "size"]
     print(f"\n{title}; in brackets, the ratio to the line before")
     print("".join(f"{name.replace('_', ' '):>26}" for name in ("size", *names)))
-    for before, line in zip([None, *measured], measured, strict=False):
+    for line in measured:
         cells = [f"{line['size']:>26,}"]
         for name in names:
-            ratio = "" if before is None or not before[name] else f" ({line[name] / before[name]:.2f})"
+            ratio = f" ({line['ratios'][name]:.2f})" if name in line.get("ratios", ()) else ""
             cells.append(f"{line[name]:.4g}{ratio}".rjust(26))
         print("".join(cells))
 

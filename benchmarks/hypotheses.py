@@ -10,15 +10,14 @@ again. The cells are in ``benchmarks/hypotheses``.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ablation import run_cells, show
-from limits import FREE
+from ablation import FREE, cell_parser, run_cells, show
 
+from zslearn.models.skd import SKDConfig
 from zslearn.shapes import Points
 
 AS_IT_IS = "as it is"
@@ -65,13 +64,7 @@ UNIT: Mapping[str, Mapping[str, Any]] = {
     "half as many updates": {"n_updates": 400},
     "twice as many updates": {"n_updates": 1600},
     "semantics half evened out": {"semantic_power": 0.5},
-    "the whitened space, anchored": {
-        "feature_space": "whitened",
-        "classifier": "gaussian",
-        "semantic_power": 0.5,
-        "n_updates": 400,
-        "kd_verdict_weight": 0.3,
-    },
+    "the whitened space, anchored": {name: getattr(SKDConfig, name) for name in FREE},
     "Gaussians instead of linear softmax": {"classifier": "gaussian"},
     "squared error instead of cross-entropy": {"reconstruction": "squared"},
     "the student's verdict half as heavy": {"kd_verdict_weight": 0.5},
@@ -83,10 +76,7 @@ UNIT: Mapping[str, Mapping[str, Any]] = {
 
 def main() -> None:
     """Run the cells that are missing, or print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("words", nargs="+", metavar="DATA OUT")
-    parser.add_argument("--splits", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser = cell_parser(__doc__, splits=[0, 1, 2], seeds=[0])
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     if arguments.table:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ablation import FREE, LARGER, show
 from sklearn.neural_network import MLPClassifier
 
 from zslearn import GenerativeZSL, ZSLDataset, load_data
@@ -36,16 +37,6 @@ N_DIRECTIONS = 256
 N_FEW = 10
 N_DRAWN = 100
 SHARE_READ = 0.7
-FREE: Mapping[str, Any] = {
-    "feature_space": "unit",
-    "classifier": "softmax",
-    "semantic_power": 1.0,
-    "n_updates": 800,
-    "kd_verdict_weight": 1.0,
-}
-"""The smaller of the two that the rehearsal offers for the letters, for comparisons within the model."""
-LARGER: Mapping[str, Any] = {**FREE, "hidden_dim": 1024, "n_updates": 1600}
-"""The larger one, which it chooses."""
 DISTANCE_ARMS: Mapping[str, Mapping[str, float]] = {
     "all parts": {},
     "without SR": {"sr_weight": 0.0},
@@ -69,8 +60,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     arguments = parser.parse_args()
     if arguments.what == "table":
-        for path in arguments.words:
-            print(table([json.loads(line) for line in Path(path).read_text().splitlines()]))
+        show(arguments.words, table)
         return
     data, out = arguments.words[0], Path(arguments.words[1])
     entries = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []

@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from torture.cases import Figures, Outcome, command, judge, run_all
@@ -16,54 +16,48 @@ from torture.mutations import mutated, nasty_word
 SEED = 20251125
 Prepared = tuple[list[object], Path]
 """The words of a command, and the folder to run it in."""
+Prepare = Callable[[Path], Callable[[], int]]
+"""Fills a folder and returns what to do there."""
 
 
 def malformed(material: FuzzMaterial, cases: Sequence[int], n_workers: int, scratch: Path) -> Figures:
     """Give malformed inputs, each known by its number, to the command's entry function."""
-    figures = Figures(f"{len(cases)} malformed inputs to the entry function")
-
-    def jobs() -> Iterator[tuple[str, Callable[[Path], Callable[[], int]]]]:
-        for number in cases:
-            yield str(number), lambda folder, number=number: command(*_prepared(material, number, folder))
-
-    for name, folder, outcome in run_all(jobs(), n_workers, scratch):
-        kind = _KINDS[int(name) % len(_KINDS)].__name__
-        judge(f"case {name} ({kind})", outcome, figures)
-        _left_behind(f"case {name} ({kind})", folder, outcome, figures)
-    return figures
+    actions = {
+        f"case {number} ({_KINDS[number % len(_KINDS)].__name__})": lambda folder, number=number: command(
+            *_prepared(material, number, folder)
+        )
+        for number in cases
+    }
+    return _tried(f"{len(cases)} malformed inputs to the entry function", actions, n_workers, scratch)
 
 
 def installed(material: FuzzMaterial, cases: Sequence[int], n_workers: int, scratch: Path) -> Figures:
     """Give malformed inputs to the installed command, in processes of its own."""
-    figures = Figures(f"{len(cases)} malformed inputs to the installed command")
     program = Path(sys.executable).with_name("zslearn")
     # Where the package runs from its source folder, the module stands for the script.
     start = [str(program)] if program.exists() else [sys.executable, "-m", "zslearn"]
-
-    def jobs() -> Iterator[tuple[str, Callable[[Path], Callable[[], int]]]]:
-        for number in cases:
-            yield str(number), lambda folder, number=number: _executed(start, *_prepared(material, number, folder))
-
-    for name, folder, outcome in run_all(jobs(), n_workers, scratch):
-        judge(f"case {name}", outcome, figures)
-        _left_behind(f"case {name}", folder, outcome, figures)
-    return figures
+    actions = {
+        f"case {number}": lambda folder, number=number: _executed(start, *_prepared(material, number, folder))
+        for number in cases
+    }
+    return _tried(f"{len(cases)} malformed inputs to the installed command", actions, n_workers, scratch)
 
 
 def fetched(material: FuzzMaterial, n_cases: int, n_workers: int, scratch: Path) -> Figures:
     """Fetch the benchmark that has no public address: what was put in its place is damaged, and so are some words."""
-    figures = Figures(f"{n_cases} benchmarks that were put in their place, damaged")
+    actions = {
+        f"fetch {number}": lambda folder, number=number: _fetched(material, random.Random(f"f{SEED}/{number}"), folder)
+        for number in range(n_cases)
+    }
+    return _tried(f"{n_cases} benchmarks that were put in their place, damaged", actions, n_workers, scratch)
 
-    def jobs() -> Iterator[tuple[str, Callable[[Path], Callable[[], int]]]]:
-        for number in range(n_cases):
-            yield (
-                str(number),
-                lambda folder, number=number: _fetched(material, random.Random(f"f{SEED}/{number}"), folder),
-            )
 
-    for name, folder, outcome in run_all(jobs(), n_workers, scratch):
-        judge(f"fetch {name}", outcome, figures)
-        _left_behind(f"fetch {name}", folder, outcome, figures)
+def _tried(title: str, actions: Mapping[str, Prepare], n_workers: int, scratch: Path) -> Figures:
+    """Run what is prepared by name, and judge how each ended and what it left."""
+    figures = Figures(title)
+    for name, folder, outcome in run_all(actions.items(), n_workers, scratch):
+        judge(name, outcome, figures)
+        _left_behind(name, folder, outcome, figures)
     return figures
 
 
