@@ -1,6 +1,7 @@
 """What every process of a training does in ``test_team.py``: train each model alone and together, and compare."""
 
 import json
+import os
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -58,6 +59,13 @@ def trained(name, settings, team, dataset):
     return model.state_dict(), [term for report in reports for term in report.terms.values()], moved or not reports
 
 
+def threads():
+    """Return how many threads this process has; None where no ``/proc`` tells."""
+    tasks = Path("/proc/self/task")
+    return len(os.listdir(tasks)) if tasks.is_dir() else None
+
+
+before = threads()
 with launched_team() as team:
     differences = {}
     for arm, (name, settings) in ARMS.items():
@@ -70,5 +78,5 @@ with launched_team() as team:
             default=0.0,
         )
     told = team.gathered(differences)
-    if team.leads:
-        json.dump({"size": team.size, "told": told}, sys.stdout)
+if team.leads:
+    json.dump({"size": team.size, "told": told, "threads": [before, threads()]}, sys.stdout)

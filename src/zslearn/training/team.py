@@ -8,6 +8,7 @@ whole batch, up to rounding.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -133,6 +134,9 @@ def launched_team() -> Iterator[Team]:
     if launched_size() == 1:
         yield ALONE
         return
+    # Its functions keep, as a default argument, the group that exists when it is imported, and optimisers import it: the
+    # group's threads would outlive it, and abort the process when the interpreter ends under them.
+    importlib.import_module("torch.distributed.nn.functional")
     local_rank, n_local = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
     own_gpu = torch.cuda.is_available() and torch.cuda.device_count() >= n_local
     if own_gpu:
