@@ -153,7 +153,24 @@ def table(entries: list[dict[str, Any]]) -> str:
             shown = [_shown(name, np.array([cell[name] for cell in cells])) for name in names]
             lines.append(f"| {row} | " + " | ".join(shown) + " |")
         lines.append("")
+        if "skd" in rows:
+            lines += [*_leads(what, data, [entry for entry in entries if entry["what"] == what]), ""]
     return "\n".join(lines)
+
+
+def _leads(what: str, data: str, entries: list[dict[str, Any]]) -> list[str]:
+    """Lay out how far the corrected H of each unit lies above its best reference."""
+    gains = []
+    for entry in entries:
+        found = {name: cell["corrected H (%)"] for name, cell in entry["cells"].items()}
+        gains.append(f"{found.pop('skd') - max(found.values()):+.1f}")
+    splits = [f"split {entry['split']}" for entry in entries]
+    title = f"{what}, {data}: skd above the best reference"
+    return [
+        f"| {' | '.join([title, *splits])} |",
+        "| --- |" + " --- |" * len(splits),
+        f"| {' | '.join(['corrected H (points)', *gains])} |",
+    ]
 
 
 def _free_of_offset(outcome: Outcome) -> dict[str, float]:

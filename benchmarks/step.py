@@ -180,12 +180,13 @@ class FieldsWay:
 
 @dataclass(frozen=True)
 class Library:
-    """A model of the zoo, in the common loop."""
+    """A model of the zoo, in the common loop; several seeds as one computation."""
 
     model: str
     settings: Mapping[str, Any]
     precision: str
     sizes: Sizes
+    n_seeds: int = 1
 
     def __call__(self) -> Update:
         """Make the model and return the step of its last stage."""
@@ -199,7 +200,8 @@ class Library:
             seen_means=torch.rand(sizes.n_seen, sizes.feature_dim),
             seen_variances=torch.rand(sizes.n_seen, sizes.feature_dim),
         )
-        model_class, streams = model_entry(self.model).load(), Streams(0)
+        model_class = model_entry(self.model).load()
+        streams = Streams(0 if self.n_seeds == 1 else range(self.n_seeds))
         model = model_class(task, build(model_class.Config, self.settings), streams)
         loop = Loop(model, Plan(model.plan().stages[-1:]), Rows(features, labels, semantics), streams)
         products_in = resolve_precision(self.precision, CPU)
@@ -335,14 +337,21 @@ def step_table(report: Mapping[str, Any]) -> str:
             f"| {name} | {both_medians(found)} | {both_clocks(ways, 'field float32', name)} | {of_floor} "
             f"| {found['peak_bytes'] / 1e6:.0f} |"
         )
-    return "\n".join([*lines, "", f"{report['gflop']:.1f} Gflop in the products of an update; {rates(report)}"])
+    return "\n".join([*lines, "", summary(report)])
 
 
-def rates(report: Mapping[str, Any]) -> str:
-    """How fast the machine multiplied at best."""
+def summary(report: Mapping[str, Any]) -> str:
+    """How much an update multiplies, how fast the machine did at best, and how much memory the rows take."""
     floors = {name.rsplit(" ", 1)[1]: found for name, found in report["ways"].items() if name.startswith("floor")}
-    told = (f"{each} {report['gflop'] / min(found['processor_seconds']):.0f}" for each, found in floors.items())
-    return f"at best {', '.join(told)} Gflop in a processor second"
+    rates = (
+        f"{report['gflop'] / min(found['processor_seconds']):.0f} Gflop in {each}" for each, found in floors.items()
+    )
+    megabytes = 4 * report["sizes"]["n_rows"] * report["sizes"]["feature_dim"] / 1e6
+    return (
+        f"The products of an update are {gflop:.1f} Gflop; in a processor second the machine multiplied at best "
+        f"{' and '.join(rates)}. Memory is the peak beyond interpreter, torch and imports; {megabytes:.0f} MB of it are "
+        "the training rows."
+    )
 
 
 def both_medians(found: Mapping[str, Any]) -> str:

@@ -21,7 +21,8 @@ def precision():
 def flop_of(update):
     with profile(activities=[ProfilerActivity.CPU], with_flops=True) as profiler:
         update()
-    return sum(event.flops for event in profiler.key_averages() if event.key in ("aten::mm", "aten::addmm"))
+    products = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
+    return sum(event.flops for event in profiler.key_averages() if event.key in products)
 
 
 def test_the_floor_counts_what_a_step_multiplies(step):
@@ -34,6 +35,13 @@ def test_the_floor_counts_what_a_step_multiplies(step):
     # The last layer of the critic has one output: not worth a row of the list.
     assert floor <= ours < 1.03 * floor
     assert field > 1.3 * floor
+
+
+def test_seeds_as_one_multiply_as_often_as_seeds_apart(step):
+    sizes = step.Sizes(feature_dim=64, semantic_dim=6, hidden_dim=48, batch_size=8, n_rows=30, n_seen=4)
+    one, three = (flop_of(step.Library("skd", {"hidden_dim": 48}, "float32", sizes, n)()) for n in (1, 3))
+    assert one > 0
+    assert three == pytest.approx(3 * one, rel=0.05)
 
 
 def test_ratios_are_medians_over_rounds(step):

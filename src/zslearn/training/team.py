@@ -134,8 +134,8 @@ def launched_team() -> Iterator[Team]:
     if launched_size() == 1:
         yield ALONE
         return
-    # Its functions keep, as a default argument, the group that exists when it is imported, and optimisers import it: the
-    # group's threads would outlive it, and abort the process when the interpreter ends under them.
+    # Optimisers import it, and its functions keep the group that then exists as a default argument: the group's
+    # threads would outlive it, and abort the process when the interpreter ends under them.
     importlib.import_module("torch.distributed.nn.functional")
     local_rank, n_local = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
     own_gpu = torch.cuda.is_available() and torch.cuda.device_count() >= n_local
