@@ -343,14 +343,12 @@ def step_table(report: Mapping[str, Any]) -> str:
 def summary(report: Mapping[str, Any]) -> str:
     """How much an update multiplies, how fast the machine did at best, and how much memory the rows take."""
     floors = {name.rsplit(" ", 1)[1]: found for name, found in report["ways"].items() if name.startswith("floor")}
-    rates = (
-        f"{report['gflop'] / min(found['processor_seconds']):.0f} Gflop in {each}" for each, found in floors.items()
-    )
-    megabytes = 4 * report["sizes"]["n_rows"] * report["sizes"]["feature_dim"] / 1e6
+    gflop, sizes = report["gflop"], report["sizes"]
+    rates = (f"{gflop / min(found['processor_seconds']):.0f} Gflop in {each}" for each, found in floors.items())
     return (
         f"The products of an update are {gflop:.1f} Gflop; in a processor second the machine multiplied at best "
-        f"{' and '.join(rates)}. Memory is the peak beyond interpreter, torch and imports; {megabytes:.0f} MB of it are "
-        "the training rows."
+        f"{' and '.join(rates)}. Memory is the peak beyond interpreter, torch and imports; "
+        f"{4 * sizes['n_rows'] * sizes['feature_dim'] / 1e6:.0f} MB of it are the training rows."
     )
 
 
