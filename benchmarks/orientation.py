@@ -4,9 +4,10 @@
     python benchmarks/orientation.py run FOLDER --splits official # an opening: write it down in openings.md
     python benchmarks/orientation.py table                        # what is kept
 
-The authors' code reports the epoch that is best on the test set. Here the last epoch is reported, and that one beside
-it in a column named test-selected, which nothing else may be compared with. Settings are those published for FLO at a
-width of 1024, for 30 epochs. A run that is kept already is not run again.
+The authors' code reports the epoch that is best on the test set, and within it the best pass of its final classifier.
+Here the last epoch is reported; what is best on the test view stands beside it in columns named test-selected, which
+nothing else may be compared with: with the library's classifier, and with one that is trained and chosen as theirs.
+Settings are those published for FLO at a width of 1024, for 30 epochs. A run that is kept already is not run again.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from zslearn import load_data
-from zslearn.data.dataset import ZSLDataset
+from zslearn.classifiers.linear import LinearClassifier
+from zslearn.data.dataset import TestView, TrainingView, ZSLDataset
 from zslearn.devices import resolve_device
 from zslearn.evaluation.metrics import evaluate_scores
 from zslearn.files import write_json
@@ -36,6 +39,7 @@ from zslearn.training.streams import Streams
 
 RECORDS = Path(__file__).with_name("orientation")
 MODEL, N_EPOCHS, WIDTH = "f-clswgan", 30, 1024
+N_PASSES = 25
 REPORTED = "authors' code, best epoch on test: U 45.0, S 64.9, H 53.2 (FLO, official split, these features)"
 
 
@@ -107,54 +111,82 @@ def follow(
     last = fit_recogniser(view, MODEL, settings, seed=seed, device=device, keeper=snapshots)
     if not isinstance(last, TrainedRecogniser):
         raise TypeError(f"{MODEL} is not trained")
-    epochs = []
-    for generator in snapshots.generators:
-        recogniser = _with_generator(last, generator, view.features, view.labels, view.unseen_ids, seed)
-        measured = evaluate_scores(
-            recogniser.scores(test.features), test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids
-        )
-        epochs.append(measured.as_dict())
-    best = max(range(len(epochs)), key=lambda epoch: epochs[epoch]["h"])
+    epochs, theirs = [], []
+    for epoch, generator in enumerate(snapshots.generators, 1):
+        last.model.get_submodule("generator").load_state_dict(generator)
+        inputs = _inputs(last, view, seed)
+        recogniser = replace(last, classifier=fit_classifier(last.model, *inputs, Streams(seed, device)))
+        epochs.append({"epoch": epoch, **_measured(recogniser, test)})
+        passes = their_classifiers(last, *inputs, seed)
+        theirs += [
+            {"epoch": epoch, "pass": n, **_measured(replace(last, classifier=classifier), test)}
+            for n, classifier in enumerate(passes, 1)
+        ]
     return {
         "data": {"name": dataset.name, "split": dataset.split, "checksum": dataset.checksum},
         "model": MODEL,
         "settings": settings,
         "seed": seed,
         "last": epochs[-1],
-        "test-selected": {"epoch": best + 1, **epochs[best]},
+        "test-selected": max(epochs, key=_h),
+        "test-selected, their classifier": max(theirs, key=_h),
+        "their classifier, last": theirs[-1],
         "epochs": epochs,
     }
 
 
-def _with_generator(
-    recogniser: TrainedRecogniser,
-    generator: Mapping[str, torch.Tensor],
-    features: Any,
-    labels: Any,
-    unseen_ids: Any,
-    seed: int,
-) -> TrainedRecogniser:
-    """The recogniser with the generator of an earlier epoch, and a classifier fitted to what that synthesises."""
+def their_classifiers(
+    recogniser: TrainedRecogniser, features: Tensor, labels: Tensor, drawn: Tensor, unseen_ids: Tensor, seed: int
+) -> Iterator[LinearClassifier]:
+    """Train a final classifier as the authors' code does, and yield it after every pass.
+
+    Adam with a constant step, batches as large as the number of synthetic samples of a class, a permutation each pass.
+    """
+    config, device = recogniser.model.config, features.device
+    torch.manual_seed(seed)
+    inputs = torch.cat([features, drawn.flatten(0, 1)])
+    targets = torch.cat([labels, unseen_ids.repeat_interleave(config.n_synthetic)])
+    linear = torch.nn.Linear(inputs.shape[1], len(recogniser.conditions), device=device)
+    torch.nn.init.normal_(linear.weight, 0.0, 0.02)
+    torch.nn.init.zeros_(linear.bias)
+    optimiser = torch.optim.Adam(linear.parameters(), config.classifier_learning_rate, betas=(0.5, 0.999))
+    for _ in range(N_PASSES):
+        for rows in torch.randperm(len(inputs), device=device).split(config.n_synthetic):
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(linear(inputs[rows]), targets[rows]).backward()
+            optimiser.step()
+        yield LinearClassifier(linear.weight.detach().clone(), linear.bias.detach().clone())
+
+
+def _inputs(recogniser: TrainedRecogniser, view: TrainingView, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what a final classifier is fitted to: real samples and their classes, synthetic ones and theirs."""
     model, device = recogniser.model, recogniser.device
-    model.get_submodule("generator").load_state_dict(generator)
-    mapped = torch.tensor(recogniser.feature_space.transform(features), dtype=torch.float32, device=device)
-    ids = torch.tensor(unseen_ids, device=device)
-    streams = Streams(seed, device)
-    drawn = sample_classes(model.sample_inputs, recogniser.conditions[ids], model.config.n_synthetic, streams)
-    classifier = fit_classifier(model, mapped, torch.tensor(labels, device=device), drawn, ids, streams)
-    return replace(recogniser, classifier=classifier)
+    mapped = torch.tensor(recogniser.feature_space.transform(view.features), dtype=torch.float32, device=device)
+    unseen_ids = torch.tensor(view.unseen_ids, device=device)
+    conditions = recogniser.conditions[unseen_ids]
+    drawn = sample_classes(model.sample_inputs, conditions, model.config.n_synthetic, Streams(seed, device))
+    return mapped, torch.tensor(view.labels, device=device), drawn, unseen_ids
+
+
+def _measured(recogniser: TrainedRecogniser, test: TestView) -> dict[str, float]:
+    scores = recogniser.scores(test.features)
+    return evaluate_scores(scores, test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids).as_dict()
+
+
+def _h(measured: Mapping[str, float]) -> float:
+    return measured["h"]
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
-    """Lay out the last epoch and, marked, the one that is best on the test view; uncorrected, in percent."""
-    lines = ["| data, split, seed | epoch | U | S | H | test-selected: epoch | U | S | H |", "| --- " * 9 + "|"]
+    """Lay out the last epoch and, marked, what is best on the test view; uncorrected, in percent."""
+    lines = ["| data, split, seed | what | epoch | pass | U | S | H |", "| --- " * 7 + "|"]
     for record in records:
-        data, best = record["data"], record["test-selected"]
-        cells = [f"{100 * record['last'][key]:.1f}" for key in ("u", "s", "h")]
-        chosen = [f"{100 * best[key]:.1f}" for key in ("u", "s", "h")]
-        name = f"{data['name']}, {data['split']}, {record['seed']}"
-        cells = [name, str(len(record["epochs"])), *cells, str(best["epoch"]), *chosen]
-        lines.append("| " + " | ".join(cells) + " |")
+        data = record["data"]
+        for what in ("last", "test-selected", "test-selected, their classifier"):
+            found = record[what]
+            cells = [f"{data['name']}, {data['split']}, {record['seed']}", what, str(found["epoch"])]
+            cells += [str(found.get("pass", "")), *(f"{100 * found[key]:.1f}" for key in ("u", "s", "h"))]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", f"For orientation: {REPORTED}."])
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _KEEP_BYTES = 1 << 30
+_RETURN_BYTES = 1 << 22
 
 
-@functools.cache
 def keep_freed_memory() -> bool:
     """Make malloc keep large freed blocks for the next step instead of returning them to the system.
 
@@ -22,9 +24,39 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the platform has the setting and took it.
     """
-    if not sys.platform.startswith("linux"):
+    return _set_thresholds(_KEEP_BYTES)
+
+
+def return_freed_memory() -> bool:
+    """Make malloc return large freed blocks to the system at once, and now what it has kept.
+
+    Between trainings blocks of ever other sizes are needed: kept, they would be of no use and add up.
+
+    Returns:
+        Whether the platform has the setting and took it.
+    """
+    trim = _of_libc("malloc_trim")
+    if not _set_thresholds(_RETURN_BYTES) or trim is None:
         return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES))
+    trim(0)
+    return True
+
+
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Keep freed memory as long as this lasts."""
+    keep_freed_memory()
+    try:
+        yield
+    finally:
+        return_freed_memory()
+
+
+def _set_thresholds(n_bytes: int) -> bool:
+    mallopt = _of_libc("mallopt")
+    return mallopt is not None and all(mallopt(which, n_bytes) for which in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD))
+
+
+def _of_libc(name: str) -> Callable[..., Any] | None:
+    """Return a function of glibc; None where the C library has none of that name."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

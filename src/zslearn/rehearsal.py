@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zslearn.allocator import return_freed_memory
 from zslearn.classifiers.calibration import FoldScores, choose_offset, fit_temperature
 from zslearn.data.dataset import TestView, TrainingView
 from zslearn.data.splits import RehearsalFold
@@ -60,11 +61,8 @@ def rehearse(
     """
     if not folds:
         return None
-    scored: list[list[FoldScores]] = [[] for _ in range(n_alternatives)]
-    for number, fold in enumerate(folds):
-        training, test = fold.training, fold.test
-        for alternative in range(n_alternatives):
-            scored[alternative].append(_score(test, fit(alternative, number, training)))
+    by_fold = [_scores_of_fold(fold, number, fit, n_alternatives) for number, fold in enumerate(folds)]
+    scored = list(zip(*by_fold, strict=True))
     ausuc = tuple(_mean_metrics(fold_scores, 0.0).ausuc for fold_scores in scored)
     chosen = int(np.argmax(ausuc))
     best = scored[chosen]
@@ -80,6 +78,15 @@ def rehearse(
         corrected=_mean_metrics(best, offset),
         pretend_unseen=tuple(tuple(fold.view.class_names[i] for i in fold.pretend_unseen) for fold in folds),
     )
+
+
+def _scores_of_fold(
+    fold: RehearsalFold, number: int, fit: Callable[[int, int, TrainingView], Scorer], n_alternatives: int
+) -> list[FoldScores]:
+    """Fit every alternative to a fold; the copies of its rows are gone before those of the next are made."""
+    return_freed_memory()
+    training, test = fold.training, fold.test
+    return [_score(test, fit(alternative, number, training)) for alternative in range(n_alternatives)]
 
 
 def _score(test: TestView, scorer: Scorer) -> FoldScores:

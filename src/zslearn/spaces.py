@@ -21,7 +21,8 @@ _HIGH_QUANTILE = 0.999
 _SMALLEST_SCALE = 1e-6
 _SMALLEST_SHARE = 1e-7
 _ROWS_AT_ONCE = 8192
-"""Rows that are worked on together: what they become on the way takes memory several times."""
+_CELLS_AT_ONCE = 1 << 21
+"""Numbers that are worked on together: what they become on the way takes memory several times."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,7 +113,7 @@ class FeatureSpace:
         """Map features into the space, as float32."""
         space_dim = features.shape[1] if self.projection is None else self.projection.shape[1]
         mapped = np.empty((len(features), space_dim), dtype=np.float32)
-        for rows in _blocks(len(features)):
+        for rows in _blocks(*features.shape):
             mapped[rows] = self._mapped(features[rows].astype(np.float32, copy=False))
         return mapped
 
@@ -122,7 +123,8 @@ class FeatureSpace:
         return _signed_power(expanded, 1.0 / self.power)
 
     def _mapped(self, features: Features) -> Features:
-        mapped = (_signed_power(features, self.power) - self.centre) / self.scale
+        mapped = _signed_power(features, self.power) - self.centre
+        mapped /= self.scale
         if self.projection is not None:
             mapped = mapped @ self.projection
         if self.length > 0:
@@ -174,14 +176,15 @@ class SemanticSpace:
 
 
 def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: float, power: float) -> FeatureSpace:
-    blocks, feature_dim = list(_blocks(len(features))), features.shape[1]
+    blocks, feature_dim = list(_blocks(*features.shape)), features.shape[1]
     total = np.zeros(feature_dim)
     for rows in blocks:
         total += _signed_power(features[rows], power).sum(axis=0, dtype=np.float64)
     centre = total / len(features)
 
     def centred(rows: slice) -> Features:
-        return _signed_power(features[rows], power) - centre.astype(np.float32)
+        raised = _signed_power(features[rows], power)
+        return np.subtract(raised, centre.astype(np.float32), out=None if power == 1.0 else raised)
 
     scatter = np.zeros((feature_dim, feature_dim))
     for rows in blocks:
@@ -197,10 +200,14 @@ def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: 
             received=f"values from {features.min():.3g} to {features.max():.3g}",
             remedy="Rescale the features, or extract them anew.",
         )
-    strengths, axes = eigh(scatter, subset_by_index=(last - n_kept + 1, last))
+    strengths, axes = eigh(scatter.T, overwrite_a=True, subset_by_index=(last - n_kept + 1, last))
+    del scatter
     axes = axes[:, strengths > _SMALLEST_SHARE * strengths[-1]]
     projection = axes.astype(np.float32)
-    within = _within_class_covariance(np.concatenate([centred(rows) @ projection for rows in blocks]), labels)
+    projected = np.empty((len(features), projection.shape[1]), dtype=np.float32)
+    for rows in blocks:
+        projected[rows] = centred(rows) @ projection
+    within = _within_class_covariance(projected, labels)
     variances, rotation = np.linalg.eigh(within)
     # One row per class leaves no spread within classes; the spread of all rows tells the scale then.
     smallest = _SMALLEST_SHARE * float(strengths.sum()) / (len(features) * len(variances))
@@ -218,22 +225,28 @@ def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: 
 
 def _within_class_covariance(rows: Float[np.ndarray, "n_rows dim"], labels: Labels) -> Float[np.ndarray, "dim dim"]:
     _, ranks, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    order = np.argsort(ranks, kind="stable")
-    means = np.add.reduceat(rows[order], np.r_[0, np.cumsum(counts)[:-1]], dtype=np.float64) / counts[:, None]
+    members = np.split(np.argsort(ranks, kind="stable"), np.cumsum(counts)[:-1])
+    means = np.stack([rows[own].mean(axis=0, dtype=np.float64) for own in members])
     scatter = np.zeros((rows.shape[1], rows.shape[1]))
-    for block in _blocks(len(rows)):
+    for block in _blocks(*rows.shape):
         residuals = rows[block] - means[ranks[block]]
         scatter += residuals.T @ residuals
     return scatter / max(1, len(rows) - len(counts))
 
 
-def _blocks(n_rows: int) -> Iterator[slice]:
-    for start in range(0, n_rows, _ROWS_AT_ONCE):
-        yield slice(start, start + _ROWS_AT_ONCE)
+def _blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    step = max(1, min(_ROWS_AT_ONCE, _CELLS_AT_ONCE // n_columns))
+    for start in range(0, n_rows, step):
+        yield slice(start, start + step)
 
 
 def _signed_power(values: Float[np.ndarray, "*shape"], power: float) -> Float[np.ndarray, "*shape"]:
-    return values if power == 1.0 else np.sign(values) * np.abs(values) ** power
+    if power == 1.0:
+        return values
+    # In one copy: of the rows of many features several would take much memory.
+    raised = np.abs(values)
+    raised **= power
+    return np.copysign(raised, values, out=raised)
 
 
 def _lengths(rows: Float[np.ndarray, "n_rows dim"]) -> Float[np.ndarray, "n_rows 1"]:

@@ -13,6 +13,7 @@ from zslearn.classifiers.moments import TrainingMoments
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
 from zslearn.errors import ConfigError, DataError
+from zslearn.models.closed_form import scores_of
 from zslearn.models.eszsl import ESZSL
 from zslearn.models.kernel_ridge import KernelRidgeCosine, KernelRidgeGaussian
 from zslearn.models.ridge_cosine import RidgeCosine
@@ -238,6 +239,16 @@ def test_moments_are_computed_once_for_a_view_and_whitening_is_shared():
     np.testing.assert_array_equal(
         gaussian.score_projected(cosine.project(test_features)), gaussian.scores(test_features)
     )
+
+
+def test_scores_are_those_of_all_rows_at_once_whatever_the_block():
+    view, test_features = make_problem(12)
+    many = np.tile(test_features, (1 + 1200 // len(test_features), 1))
+    sharing = [KernelRidgeCosine().fit(view), KernelRidgeGaussian().fit(view)]
+    together = scores_of(sharing, many)
+    for fitted, scores in zip(sharing, together, strict=True):
+        np.testing.assert_allclose(scores, fitted.score_projected(fitted.project(many)), rtol=1e-10, atol=1e-10)
+        np.testing.assert_array_equal(scores, fitted.scores(many))
 
 
 def test_moments_are_forgotten_with_their_view():

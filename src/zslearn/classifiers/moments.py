@@ -17,7 +17,7 @@ from zslearn.shapes import Features, Ids
 
 Square = Float[np.ndarray, "feature_dim feature_dim"]
 FeatureVector = Float[np.ndarray, " feature_dim"]
-_BLOCK_ROWS = 4096
+_BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +31,7 @@ class Whitening:
 
     def transform(self, features: Features) -> Features:
         """Map features ``[n_rows, feature_dim]``, in float64."""
-        centred = features.astype(np.float64) - self.mean
+        centred = features - self.mean
         return np.ascontiguousarray(solve_triangular(self.factor, centred.T, lower=True, overwrite_b=True).T)
 
 
@@ -85,7 +85,7 @@ class TrainingMoments:
         sums = np.zeros((len(class_ids), feature_dim))
         for start in range(0, n_rows, _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
-            centred = view.features[rows].astype(np.float64) - mean
+            centred = view.features[rows] - mean
             scatter += centred.T @ centred
             sums += _sums_by_class(centred, positions[rows], len(class_ids))
         if not scatter.trace() > 0:
@@ -108,8 +108,9 @@ class TrainingMoments:
     def within_class_covariance(self) -> Square:
         """The covariance of rows around the mean of their class."""
         between = (self.class_means * self.counts[:, None]).T @ self.class_means
-        n_free = max(1.0, self.counts.sum() - len(self.class_ids))
-        return np.asarray((self.scatter - between) / n_free)
+        within = np.subtract(self.scatter, between, out=between)
+        within /= max(1.0, self.counts.sum() - len(self.class_ids))
+        return within
 
     @cached_property
     def axes(self) -> tuple[FeatureVector, Square]:
@@ -144,9 +145,10 @@ class TrainingMoments:
         return self._whitened[shrinkage]
 
     def _gram(self, *, centred: bool) -> Square:
-        gram = self.scatter.copy()
-        if not centred:
-            gram += self.counts.sum() * np.outer(self.mean, self.mean)
+        if centred:
+            return self.scatter.copy()
+        gram = np.outer(self.counts.sum() * self.mean, self.mean)
+        gram += self.scatter
         return gram
 
     def _whitening(self, shrinkage: float) -> Whitening:

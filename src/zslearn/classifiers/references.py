@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from zslearn.allocator import return_freed_memory
 from zslearn.classifiers.calibration import choose_offset_on_curves
-from zslearn.data.dataset import TestView, TrainingView
+from zslearn.data.dataset import TrainingView
 from zslearn.data.splits import RehearsalFold
 from zslearn.errors import ConfigError
 from zslearn.evaluation.metrics import Metrics, SeenUnseenCurve, seen_unseen_curve
-from zslearn.models.closed_form import ClosedForm, FittedClosedForm, Projected
+from zslearn.models.closed_form import ClosedForm, FittedClosedForm, scores_of
 from zslearn.models.eszsl import ESZSL
 from zslearn.models.kernel_ridge import KernelRidge, KernelRidgeCosine, KernelRidgeGaussian
 from zslearn.models.ridge_cosine import RidgeCosine
@@ -141,21 +142,28 @@ def _curves_of_fold(
     fold: RehearsalFold, candidates: Mapping[str, Sequence[ClosedForm]]
 ) -> dict[str, list[SeenUnseenCurve]]:
     """Return the curve of every setting of every reference; scores are not kept."""
-    training, test = fold.training, fold.test
-    shared: dict[object, Projected] = {}
-    return {
-        name: [_curve(settings.fit(training), test, shared) for settings in grid] for name, grid in candidates.items()
-    }
+    return_freed_memory()
+    sharing = _fit_all(fold.training, candidates)
+    test = fold.test
+    curves: dict[tuple[str, int], SeenUnseenCurve] = {}
+    while sharing:
+        # What one projection has mapped, and then the projection too, goes before the next.
+        places, fitted = zip(*sharing.pop(), strict=True)
+        for place, scores in zip(places, scores_of(fitted, test.features), strict=True):
+            curves[place] = seen_unseen_curve(scores, test.labels, test.seen_ids, test.unseen_ids)
+    return {name: [curves[name, number] for number in range(len(grid))] for name, grid in candidates.items()}
 
 
-def _curve(fitted: FittedClosedForm, test: TestView, shared: dict[object, Projected]) -> SeenUnseenCurve:
-    if fitted.projection is fitted:
-        scores = fitted.scores(test.features)
-    else:
-        if fitted.projection not in shared:
-            shared[fitted.projection] = fitted.project(test.features)
-        scores = fitted.score_projected(shared[fitted.projection])
-    return seen_unseen_curve(scores, test.labels, test.seen_ids, test.unseen_ids)
+def _fit_all(
+    training: TrainingView, candidates: Mapping[str, Sequence[ClosedForm]]
+) -> list[list[tuple[tuple[str, int], FittedClosedForm]]]:
+    """Solve every setting of every reference; those that share a projection stand together, each with its place."""
+    sharing: dict[object, list[tuple[tuple[str, int], FittedClosedForm]]] = {}
+    for name, grid in candidates.items():
+        for number, settings in enumerate(grid):
+            fitted = settings.fit(training)
+            sharing.setdefault(fitted.projection, []).append(((name, number), fitted))
+    return list(sharing.values())
 
 
 def _choose(settings: Sequence[ClosedForm], curves: Sequence[Sequence[SeenUnseenCurve]]) -> _Choice:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from zslearn.allocator import keep_freed_memory
+from zslearn.allocator import freed_memory_kept
 from zslearn.data.checks import listed
 from zslearn.data.columns import clean, read_columns, write_columns
 from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, open_image
@@ -194,14 +194,14 @@ def extract_features(
             remedy="Name another folder, or remove them to extract them again.",
         )
     pieces = _start(encoder, images, folder)
-    keep_freed_memory()
-    for number, start in enumerate(range(0, len(images), PIECE_IMAGES)):
-        piece = images[start : start + PIECE_IMAGES]
-        path = pieces / f"{number:06}.npz"
-        if not path.exists():
-            _write_piece(path, *_encode(encoder, source, [image.name for image in piece], batch_size))
-        if on_progress is not None:
-            on_progress(start + len(piece))
+    with freed_memory_kept():
+        for number, start in enumerate(range(0, len(images), PIECE_IMAGES)):
+            piece = images[start : start + PIECE_IMAGES]
+            path = pieces / f"{number:06}.npz"
+            if not path.exists():
+                _write_piece(path, *_encode(encoder, source, [image.name for image in piece], batch_size))
+            if on_progress is not None:
+                on_progress(start + len(piece))
     extraction = _put_together(encoder, images, folder, pieces)
     shutil.rmtree(pieces)
     return extraction

@@ -19,6 +19,7 @@ from scipy.linalg import eigh
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import spearmanr
 
+from zslearn.data.checks import row_chunks
 from zslearn.data.dataset import TestView, TrainingView
 from zslearn.shapes import Features, Ids, Labels, PerClass, Points, Semantics
 from zslearn.spaces import SemanticSpace
@@ -95,7 +96,10 @@ class DiagnosticSpace:
 
     def transform(self, features: Features) -> Features:
         """Return the coordinates of rows."""
-        return (features - self.centre) @ self.axes
+        placed = np.empty((len(features), self.axes.shape[1]))
+        for rows in row_chunks(len(features), 8 * features.shape[1]):
+            placed[rows] = (features[rows] - self.centre) @ self.axes
+        return placed
 
 
 def shrunk_moments(rows: Features, shrinkage: float = SHRINKAGE) -> Moments:

@@ -7,7 +7,7 @@ the data's own scale, so that one grid serves features of any scale.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
@@ -23,6 +23,8 @@ from zslearn.spaces import SemanticSpace
 Table = Float[np.ndarray, "n_classes table_dim"]
 Projected = Float[np.ndarray, "n_rows table_dim"]
 Arrays = Mapping[str, NDArray[Any]]
+_ROWS_AT_ONCE = 512
+"""Rows that are projected together, in float64."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,11 +53,23 @@ class FittedClosedForm(ABC):
 
     def scores(self, features: Features) -> Scores:
         """Score every class; larger is better."""
-        return self.score_projected(self.project(features))
+        (scores,) = scores_of([self], features)
+        return scores
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that the settings' ``restore`` needs, as named arrays."""
         return named_arrays(self)
+
+
+def scores_of(fitted: Sequence[FittedClosedForm], features: Features) -> list[Scores]:
+    """Return the scores of models that share a projection, block by block of rows."""
+    scores = [np.empty((len(features), len(each.class_table))) for each in fitted]
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        projected = fitted[0].project(features[rows])
+        for each, found in zip(fitted, scores, strict=True):
+            found[rows] = each.score_projected(projected)
+    return scores
 
 
 @dataclass(frozen=True, kw_only=True)

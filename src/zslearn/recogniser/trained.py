@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zslearn.allocator import keep_freed_memory
+from zslearn.allocator import freed_memory_kept
 from zslearn.classifiers.linear import LinearClassifier
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
@@ -338,7 +338,6 @@ def train_recogniser(
         ConfigError: If a setting has a wrong value.
         TrainingError: If training diverges, or memory does not suffice.
     """
-    keep_freed_memory()
     config = build(model_class.Config, settings)
     products = resolve_precision(config.precision, device)
     clock = Clock()
@@ -365,7 +364,7 @@ def train_recogniser(
     clock.lap("preparation")
 
     streams = Streams(seed, device)
-    with _fitting_memory(config, "batch_size", "hidden_dim"):
+    with freed_memory_kept(), _fitting_memory(config, "batch_size", "hidden_dim"):
         model = model_class(task, config, streams)
         loop = Loop(model, model.plan(), Rows(features, known_labels, task.semantics), streams)
         with multiplied_in(products, model), fast_float32(device):
@@ -378,7 +377,8 @@ def train_recogniser(
         unseen_ids = _ids(view.unseen_ids, device)
         with _fitting_memory(config, "n_synthetic"):
             synthetic = synthesized(model, conditions[unseen_ids], streams)
-            clock.lap("synthesis")
+        clock.lap("synthesis")
+        with freed_memory_kept(), _fitting_memory(config, "n_synthetic"):
             classifier = fit_classifier(model, features, labels, synthetic, unseen_ids, streams)
         clock.lap("classifier")
     return TrainedRecogniser(
