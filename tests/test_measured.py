@@ -13,6 +13,7 @@ import pytest
 
 from measurements import entries, script
 from zslearn import load_data
+from zslearn.experiments.comparison import comparison_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -72,7 +73,14 @@ def trials():
     return "\n".join(lines)
 
 
+def comparison(name):
+    """The table of an experiment over all methods, from what ``zslearn benchmark table --json`` printed."""
+    tables = json.loads((ROOT / "benchmarks" / "comparison" / f"{name}.json").read_text(encoding="utf-8"))
+    return comparison_table({(table["data"], table["split"]): table["rows"] for table in tables})
+
+
 MADE = {
+    "comparison, hour": lambda: comparison("hour"),
     "closing": lambda: closing(whole=True),
     "closing, best": lambda: closing(whole=False),
     "closing, cost": closing_cost,
@@ -81,6 +89,9 @@ MADE = {
     "precision": lambda: script("precision").table(script("precision").read_records()),
     "step": lambda: script("step").step_table(step_report()),
     "step, zoo": lambda: script("step").zoo_table(step_report()["zoo"]),
+    "orientation": lambda: script("orientation").table(
+        [json.loads(path.read_text(encoding="utf-8")) for path in sorted(script("orientation").RECORDS.glob("*.json"))]
+    ),
     "seeds": lambda: script("seeds").table(
         json.loads((ROOT / "benchmarks" / "seeds.json").read_text(encoding="utf-8"))
     ),

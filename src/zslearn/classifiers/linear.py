@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zslearn.allocator import freed_memory_kept
 from zslearn.losses.preservation import class_cross_entropy
 from zslearn.tensors import FeatureBatch, ScoreBatch
 from zslearn.training.loop import Loop, Rows, RowSource
@@ -167,4 +168,5 @@ def _train(
     team = current_team()
     # The size of these batches is nobody's to set: processes that it cannot be divided among do the same work each.
     shared = team if _BATCH_SIZE % team.size == 0 else ALONE
-    Loop(module, Plan((stage,)), Rows(inputs, labels, no_semantics), streams, team=shared).run()
+    with freed_memory_kept():
+        Loop(module, Plan((stage,)), Rows(inputs, labels, no_semantics), streams, team=shared).run()

@@ -15,8 +15,8 @@ from zslearn.shapes import Features, Ids
 MEMORY_VARIABLE: Final = "ZSLEARN_MEMORY_BYTES"
 """The environment variable that says how large a copy of memory-mapped rows may be."""
 _MEMORY_BYTES: Final = 1 << 30
-_ROWS_AT_ONCE: Final = 256
-"""Around every row that is read, the system takes up to 64 kB of the file into the process's memory."""
+_ROWS_AT_ONCE: Final = 16
+"""Around every row that is read, the system may take 2 MB of the file into the process's memory."""
 
 
 class MappedRows:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zslearn.allocator import freed_memory_kept
+from zslearn.allocator import freed_memory_kept, return_freed_memory
 from zslearn.classifiers.linear import LinearClassifier
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
@@ -338,6 +338,7 @@ def train_recogniser(
         ConfigError: If a setting has a wrong value.
         TrainingError: If training diverges, or memory does not suffice.
     """
+    return_freed_memory()
     config = build(model_class.Config, settings)
     products = resolve_precision(config.precision, device)
     clock = Clock()
@@ -361,6 +362,7 @@ def train_recogniser(
     known_labels = labels if all_known else _ids(np.searchsorted(known_ids, view.labels), device)
     conditions = _tensor(semantic_space.transform(view.semantics), device)
     task = _task(feature_space, conditions, view, known_ids, features, labels)
+    return_freed_memory()
     clock.lap("preparation")
 
     streams = Streams(seed, device)
@@ -377,8 +379,7 @@ def train_recogniser(
         unseen_ids = _ids(view.unseen_ids, device)
         with _fitting_memory(config, "n_synthetic"):
             synthetic = synthesized(model, conditions[unseen_ids], streams)
-        clock.lap("synthesis")
-        with freed_memory_kept(), _fitting_memory(config, "n_synthetic"):
+            clock.lap("synthesis")
             classifier = fit_classifier(model, features, labels, synthetic, unseen_ids, streams)
         clock.lap("classifier")
     return TrainedRecogniser(
