@@ -19,7 +19,7 @@ from zslearn import __version__
 from zslearn.classifiers.calibration import correct
 from zslearn.data.checks import check_features, check_semantics, listed
 from zslearn.data.dataset import TrainingView
-from zslearn.data.mapped import any_negative, taken
+from zslearn.data.mapped import AnyRows, any_negative, taken
 from zslearn.data.splits import RehearsalFold, rehearsal_folds
 from zslearn.devices import resolve_device
 from zslearn.errors import ConfigError, DataError, ZslearnError, unknown_name
@@ -201,7 +201,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         def train_fold(alternative: int, fold: int, fold_view: TrainingView) -> Scorer:
             seed, part = derive_seed(self.seed, f"fold {fold}"), fold * len(self.alternatives_) + alternative
 
-            def scores(features: Features) -> Scores:
+            def scores(features: AnyRows) -> Scores:
                 trained = self._train(fold_view, alternative, seed, part, n_parts, on_progress, checkpoints)
                 return trained.scores(features)
 

@@ -191,4 +191,4 @@ def _generated(dataset: ZSLDataset, test: TestView, estimator: GenerativeZSL) ->
         for class_ids in (unseen_ids, seen_ids)
     )
     unseen, seen = drawn
-    return compare_generated(dataset.training(), test, unseen, unseen_ids, seen, seen_ids)
+    return compare_generated(dataset.training_in_place(), test, unseen, unseen_ids, seen, seen_ids)

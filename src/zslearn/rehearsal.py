@@ -9,12 +9,13 @@ import numpy as np
 
 from zslearn.allocator import return_freed_memory
 from zslearn.classifiers.calibration import FoldScores, choose_offset, fit_temperature
-from zslearn.data.dataset import TestView, TrainingView
+from zslearn.data.dataset import TrainingView
+from zslearn.data.mapped import AnyRows
 from zslearn.data.splits import RehearsalFold
 from zslearn.evaluation.metrics import Metrics, evaluate_scores
-from zslearn.shapes import Features, Scores
+from zslearn.shapes import Scores
 
-Scorer = Callable[[Features], Scores]
+Scorer = Callable[[AnyRows], Scores]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +86,16 @@ def _scores_of_fold(
 ) -> list[FoldScores]:
     """Fit every alternative to a fold; the copies of its rows are gone before those of the next are made."""
     return_freed_memory()
-    training, test = fold.training, fold.test
-    return [_score(test, fit(alternative, number, training)) for alternative in range(n_alternatives)]
+    training = fold.training
+    return [_score(fold, fit(alternative, number, training)) for alternative in range(n_alternatives)]
 
 
-def _score(test: TestView, scorer: Scorer) -> FoldScores:
+def _score(fold: RehearsalFold, scorer: Scorer) -> FoldScores:
     return FoldScores(
-        scores=scorer(test.features), labels=test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids
+        scores=scorer(fold.test_features),
+        labels=fold.test_labels,
+        seen_ids=fold.seen_ids,
+        unseen_ids=fold.unseen_ids,
     )
 
 

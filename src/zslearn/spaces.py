@@ -229,7 +229,8 @@ def _within_class_covariance(rows: Float[np.ndarray, "n_rows dim"], labels: Labe
     means = np.stack([rows[own].mean(axis=0, dtype=np.float64) for own in members])
     scatter = np.zeros((rows.shape[1], rows.shape[1]))
     for block in _blocks(*rows.shape):
-        residuals = rows[block] - means[ranks[block]]
+        residuals = means[ranks[block]]
+        np.subtract(rows[block], residuals, out=residuals)
         scatter += residuals.T @ residuals
     return scatter / max(1, len(rows) - len(counts))
 

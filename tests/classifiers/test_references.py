@@ -64,10 +64,10 @@ def test_choice_equals_measuring_every_setting_on_every_fold(toy, name):
     def fold_scores(settings):
         return [
             FoldScores(
-                scores=settings.fit(fold.training).scores(fold.test.features),
-                labels=fold.test.labels,
-                seen_ids=fold.test.seen_ids,
-                unseen_ids=fold.test.unseen_ids,
+                scores=settings.fit(fold.training).scores(fold.test_features[:]),
+                labels=fold.test_labels,
+                seen_ids=fold.seen_ids,
+                unseen_ids=fold.unseen_ids,
             )
             for fold in folds
         ]

@@ -112,7 +112,7 @@ def test_no_character_and_face_pair_is_on_both_sides_of_a_rehearsal(glyphs: ZSLD
     rehearsal_faces = {FACES.index(face) for face in REHEARSAL_FACES}
     for fold in rehearsal_folds(glyphs.training(), seed=seed):
         train_pairs = pairs(glyphs, rows_of(fold.training.features, glyphs))
-        test_pairs = pairs(glyphs, rows_of(fold.test.features, glyphs))
+        test_pairs = pairs(glyphs, rows_of(fold.test_features[:], glyphs))
         assert not train_pairs & test_pairs
         assert not rehearsal_faces & {face for _, face in train_pairs}
         assert test_pairs <= pairs(glyphs, glyphs.train_rows)

@@ -88,7 +88,7 @@ def test_a_training_view_of_little_memory_reads_from_the_file(on_disk, little_me
     for fold, other in zip(rehearsal_folds(view, seed=3), rehearsal_folds(all_in_memory, seed=3), strict=True):
         assert isinstance(fold.training.features, MappedRows)
         np.testing.assert_array_equal(fold.training.features[:], other.training.features)
-        np.testing.assert_array_equal(fold.test.features, other.test.features)
+        np.testing.assert_array_equal(fold.test_features, other.test_features)
 
 
 @pytest.mark.parametrize("model", ["skd", "devise", "eszsl", "cada-vae"])

@@ -133,15 +133,15 @@ def test_rehearsal_folds_are_disjoint_and_leak_nothing(dataset, seed):
     assert len(np.unique(pretend)) == len(pretend) == 3 * max(3, min(len(view.unseen_ids), n_seen // 4))
     assert set(pretend) <= set(view.seen_ids)
     for fold in folds:
-        training, test = fold.training, fold.test
-        train_rows, test_rows = training.features[:, 0], test.features[:, 0]
+        training = fold.training
+        train_rows, test_rows = training.features[:, 0], fold.test_features[:][:, 0]
         assert not np.intersect1d(train_rows, test_rows).size
         assert len(train_rows) + len(test_rows) == len(view.labels)
         assert set(training.labels) == set(training.seen_ids)
         assert set(training.seen_ids) | set(training.unseen_ids) == set(range(n_seen))
-        np.testing.assert_array_equal(test.unseen_ids, training.unseen_ids)
+        np.testing.assert_array_equal(fold.unseen_ids, training.unseen_ids)
         n_pretend_rows = np.isin(view.labels, fold.pretend_unseen).sum()
-        assert np.isin(test.labels, test.unseen_ids).sum() == n_pretend_rows
+        assert np.isin(fold.test_labels, fold.unseen_ids).sum() == n_pretend_rows
 
 
 @settings(max_examples=60, deadline=None)
@@ -149,13 +149,13 @@ def test_rehearsal_folds_are_disjoint_and_leak_nothing(dataset, seed):
 def test_rehearsal_numbers_stand_for_the_same_classes(dataset, seed):
     view = dataset.training()
     for fold in rehearsal_folds(view, seed=seed):
-        training, test = fold.training, fold.test
+        training = fold.training
         np.testing.assert_array_equal(training.semantics, dataset.semantics[fold.original_ids])
         assert training.class_names == tuple(dataset.class_names[i] for i in fold.original_ids)
         np.testing.assert_array_equal(fold.original_ids[training.unseen_ids], fold.pretend_unseen)
-        for part in (training, test):
-            rows = part.features[:, 0].astype(int)
-            np.testing.assert_array_equal(fold.original_ids[part.labels], dataset.labels[rows])
+        for features, labels in ((training.features, training.labels), (fold.test_features, fold.test_labels)):
+            rows = features[:][:, 0].astype(int)
+            np.testing.assert_array_equal(fold.original_ids[labels], dataset.labels[rows])
         if dataset.groups is not None:
             np.testing.assert_array_equal(training.groups, dataset.groups[training.features[:, 0].astype(int)])
 
@@ -183,6 +183,8 @@ def test_rehearsals_are_repeatable_and_follow_the_seed(toy_dataset):
     for fold, same in zip(first, again, strict=True):
         for field in fields(TrainingView):
             np.testing.assert_array_equal(getattr(fold.training, field.name), getattr(same.training, field.name))
+            in_place, copied = (getattr(each, field.name) for each in (fold.training_in_place, fold.training))
+            np.testing.assert_array_equal(in_place, copied)
     assert any(set(a.pretend_unseen) != set(b.pretend_unseen) for a, b in zip(first, other, strict=True))
 
 

@@ -488,7 +488,7 @@ def assert_split_invariants(dataset: ZSLDataset) -> None:
         assert not np.intersect1d(fold.train_rows, fold.test_rows).size
         if dataset.features.shape[1] == 1:
             # Stand-in features hold the row number: no rehearsal row comes from outside the training rows.
-            assert set(fold.test.features[:, 0].tolist()) <= train_rows
+            assert set(fold.test_features[:][:, 0].tolist()) <= train_rows
 
 
 def test_flowers_are_read_whole(shared_data):

@@ -17,7 +17,7 @@ from zslearn.shapes import Features, Ids
 
 Square = Float[np.ndarray, "feature_dim feature_dim"]
 FeatureVector = Float[np.ndarray, " feature_dim"]
-_BLOCK_ROWS = 1024
+_BLOCK_ROWS = 512
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -106,7 +106,8 @@ def _blocks(
             if name == STANDARD_INPUT:
                 source = text_blocks(_standard_input(), arguments.batch or _STREAMED_AT_ONCE, name="standard input")
             else:
-                source = feature_blocks(Path(name), arguments.batch or rows_at_once(len(estimator.classes_)))
+                at_once = rows_at_once(len(estimator.classes_), estimator.n_features_in_)
+                source = feature_blocks(Path(name), arguments.batch or at_once)
             start = 0
             for features in source:
                 yield features, [(name, row) for row in range(start, start + len(features))]

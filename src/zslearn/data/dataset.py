@@ -27,7 +27,7 @@ from zslearn.data.checks import (
     release,
     row_chunks,
 )
-from zslearn.data.mapped import AnyRows, MappedRows, some_per_class, taken
+from zslearn.data.mapped import AnyRows, MappedRows, in_place, some_per_class, taken
 from zslearn.errors import DataError
 from zslearn.notebook import facts_html
 from zslearn.shapes import Features, Ids, Labels, Semantics
@@ -200,10 +200,17 @@ class ZSLDataset:
 
     def training(self) -> TrainingView:
         """Return a copy of all that a model may see; of large memory-mapped features a reader (see `taken`)."""
+        return self._training(taken(self.features, self.train_rows))
+
+    def training_in_place(self) -> TrainingView:
+        """Return the same without a copy of the features, for what goes through them a few times."""
+        return self._training(in_place(self.features, self.train_rows))
+
+    def _training(self, features: AnyRows) -> TrainingView:
         rows = self.train_rows
         return TrainingView(
             name=self.name,
-            features=taken(self.features, rows),
+            features=features,
             labels=self.labels[rows],
             semantics=self.semantics,
             class_names=self.class_names,

@@ -20,12 +20,12 @@ _ROWS_AT_ONCE: Final = 16
 
 
 class MappedRows:
-    """Some rows of a memory-mapped matrix, in the manner of an array of float32.
+    """Some rows of a matrix, memory-mapped as a rule, in the manner of an array of float32.
 
-    Indexing reads the rows asked for; nothing else is held in memory.
+    Indexing reads the rows asked for; there is no copy of the others.
 
     Args:
-        matrix: The memory-mapped matrix, ``[n_all, feature_dim]``.
+        matrix: The matrix, ``[n_all, feature_dim]``.
         rows: Which of its rows these are, by number.
     """
 
@@ -47,6 +47,8 @@ class MappedRows:
     def __getitem__(self, which: slice | NDArray[Any]) -> Features:
         """Read rows: by a slice, by their numbers or by a truth value for each."""
         rows = self._rows[which]
+        if not isinstance(self._matrix, np.memmap):
+            return np.asarray(self._matrix[rows], dtype=np.float32)
         read = np.empty((len(rows), self._matrix.shape[1]), dtype=np.float32)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             some = slice(start, start + _ROWS_AT_ONCE)
@@ -63,7 +65,7 @@ class MappedRows:
 
 
 AnyRows = Features | MappedRows
-"""Rows in memory or in a file."""
+"""Rows as they are, or what reads them."""
 
 
 def taken(matrix: AnyRows, rows: Ids) -> AnyRows:
@@ -79,6 +81,11 @@ def taken(matrix: AnyRows, rows: Ids) -> AnyRows:
     if isinstance(matrix, np.memmap) and 4 * len(rows) * matrix.shape[1] > memory_bytes():
         return MappedRows(matrix, rows)
     return np.asarray(matrix[rows])
+
+
+def in_place(matrix: AnyRows, rows: Ids) -> MappedRows:
+    """Take rows of a matrix without a copy: each is read when it is asked for."""
+    return matrix.select(rows) if isinstance(matrix, MappedRows) else MappedRows(matrix, rows)
 
 
 def memory_bytes() -> int:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zslearn.data.checks import read_only
-from zslearn.data.dataset import TestView, TrainingView, ZSLDataset
-from zslearn.data.mapped import some_per_class, taken
+from zslearn.data.dataset import TrainingView, ZSLDataset
+from zslearn.data.mapped import AnyRows, MappedRows, in_place, some_per_class, taken
 from zslearn.errors import ConfigError, DataError
 from zslearn.shapes import Ids, Labels, Mask
 
@@ -72,7 +72,7 @@ def class_split(dataset: ZSLDataset, n: int) -> ZSLDataset:
 class RehearsalFold:
     """Zero-shot learning in small: some seen classes play unseen, the true unseen ones are absent.
 
-    In both views, class ``i`` stands for class ``original_ids[i]`` of the training view.
+    In its views and labels, class ``i`` stands for class ``original_ids[i]`` of the training view.
     """
 
     view: TrainingView
@@ -90,30 +90,47 @@ class RehearsalFold:
         return self.view.seen_ids
 
     @property
+    def seen_ids(self) -> Ids:
+        """Sorted ids, in the numbering of the fold, of the classes that have training rows."""
+        return self._renumbered(np.setdiff1d(self.view.seen_ids, self.pretend_unseen))
+
+    @property
+    def unseen_ids(self) -> Ids:
+        """Sorted ids, in the numbering of the fold, of the classes that play unseen."""
+        return self._renumbered(self.pretend_unseen)
+
+    @property
     def training(self) -> TrainingView:
         """What the rehearsal may train on; copied anew at each access, so that folds stay small."""
+        return self._training(taken(self.view.features, self.train_rows))
+
+    @property
+    def training_in_place(self) -> TrainingView:
+        """The same without a copy of the rows, for what goes through them a few times."""
+        return self._training(in_place(self.view.features, self.train_rows))
+
+    @property
+    def test_features(self) -> MappedRows:
+        """The rows that the rehearsal is measured on, without a copy."""
+        return in_place(self.view.features, self.test_rows)
+
+    @property
+    def test_labels(self) -> Labels:
+        """Their classes, in the numbering of the fold."""
+        return self._renumbered(self.view.labels[self.test_rows])
+
+    def _training(self, features: AnyRows) -> TrainingView:
         view = self.view
         return replace(
             view,
-            features=taken(view.features, self.train_rows),
+            features=features,
             labels=self._renumbered(view.labels[self.train_rows]),
             semantics=view.semantics[view.seen_ids],
             class_names=tuple(view.class_names[i] for i in view.seen_ids),
-            seen_ids=self._renumbered(np.setdiff1d(view.seen_ids, self.pretend_unseen)),
-            unseen_ids=self._renumbered(self.pretend_unseen),
+            seen_ids=self.seen_ids,
+            unseen_ids=self.unseen_ids,
             groups=None if view.groups is None else view.groups[self.train_rows],
             rehearsal_groups=(),
-        )
-
-    @property
-    def test(self) -> TestView:
-        """What the rehearsal is measured on; copied anew at each access, so that folds stay small."""
-        view = self.view
-        return TestView(
-            features=view.features[self.test_rows],
-            labels=self._renumbered(view.labels[self.test_rows]),
-            seen_ids=self._renumbered(np.setdiff1d(view.seen_ids, self.pretend_unseen)),
-            unseen_ids=self._renumbered(self.pretend_unseen),
         )
 
     def _renumbered(self, ids: Ids) -> Ids:

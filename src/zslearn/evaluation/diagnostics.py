@@ -20,7 +20,8 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.stats import spearmanr
 
 from zslearn.data.checks import row_chunks
-from zslearn.data.dataset import TestView, TrainingView
+from zslearn.data.dataset import MOST_STATISTICS_ROWS, TestView, TrainingView
+from zslearn.data.mapped import AnyRows, in_place, some_per_class
 from zslearn.shapes import Features, Ids, Labels, PerClass, Points, Semantics
 from zslearn.spaces import SemanticSpace
 
@@ -61,7 +62,7 @@ class DiagnosticSpace:
     """Share of the rows' variance that the components hold, in (0, 1]."""
 
     @classmethod
-    def fit(cls, features: Features, labels: Labels, n_components: int = N_COMPONENTS) -> DiagnosticSpace:
+    def fit(cls, features: AnyRows, labels: Labels, n_components: int = N_COMPONENTS) -> DiagnosticSpace:
         """Fit the space to training rows; of many rows a seeded draw is looked at.
 
         Args:
@@ -94,7 +95,7 @@ class DiagnosticSpace:
         total = float(np.square(centred).sum())
         return cls(centre, axes / unit, float(strengths.sum() / total) if total else 1.0)
 
-    def transform(self, features: Features) -> Features:
+    def transform(self, features: AnyRows) -> Features:
         """Return the coordinates of rows."""
         placed = np.empty((len(features), self.axes.shape[1]))
         for rows in row_chunks(len(features), 8 * features.shape[1]):
@@ -218,7 +219,8 @@ def compare_generated(
         generated to real rows, the error of the generated mean, and how far the nearest seen class is by semantics;
         the rank correlation of these last two; and how near generated samples come to training rows.
     """
-    features, labels = training.some_rows()
+    drawn = some_per_class(training.labels, MOST_STATISTICS_ROWS)
+    features, labels = in_place(training.features, drawn), training.labels[drawn]
     space = DiagnosticSpace.fit(features, labels)
     rows = space.transform(features)
     bandwidth = _typical_distance(rows, labels)

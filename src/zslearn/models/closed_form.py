@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from zslearn.configuration import check
 from zslearn.data.dataset import TrainingView
+from zslearn.data.mapped import AnyRows
 from zslearn.shapes import Features, Scores, Semantics
 from zslearn.spaces import SemanticSpace
 
 Table = Float[np.ndarray, "n_classes table_dim"]
 Projected = Float[np.ndarray, "n_rows table_dim"]
 Arrays = Mapping[str, NDArray[Any]]
-_ROWS_AT_ONCE = 512
+_ROWS_AT_ONCE = 256
 """Rows that are projected together, in float64."""
 
 
@@ -61,7 +62,7 @@ class FittedClosedForm(ABC):
         return named_arrays(self)
 
 
-def scores_of(fitted: Sequence[FittedClosedForm], features: Features) -> list[Scores]:
+def scores_of(fitted: Sequence[FittedClosedForm], features: AnyRows) -> list[Scores]:
     """Return the scores of models that share a projection, block by block of rows."""
     scores = [np.empty((len(features), len(each.class_table))) for each in fitted]
     for start in range(0, len(features), _ROWS_AT_ONCE):

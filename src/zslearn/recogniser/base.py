@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zslearn.data.mapped import AnyRows
 from zslearn.errors import ConfigError
 from zslearn.shapes import Features, Ids, Scores, Semantics
 
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 8192
 _CELLS_AT_ONCE = 1 << 24
+_FEATURES_AT_ONCE = 1 << 22
 
 
-def rows_at_once(n_classes: int) -> int:
-    """Return how many rows to score at once, so that a copy of their scores takes 128 MB at most."""
-    return min(_ROWS_AT_ONCE, max(1, _CELLS_AT_ONCE // n_classes))
+def rows_at_once(n_classes: int, feature_dim: int) -> int:
+    """Return how many rows to score at once: a copy of their scores takes 128 MB at most, of their features 16 MB."""
+    return max(1, min(_ROWS_AT_ONCE, _CELLS_AT_ONCE // n_classes, _FEATURES_AT_ONCE // feature_dim))
 
 
 class Recogniser(ABC):
@@ -81,7 +83,7 @@ class Recogniser(ABC):
     def without_classes(self, class_ids: Ids) -> Recogniser:
         """Return a recogniser without some classes; the other ids close up and keep their scores' bits."""
 
-    def scores(self, features: Features) -> Scores:
+    def scores(self, features: AnyRows) -> Scores:
         """Return one score per row and class id, in float64; larger is better.
 
         Args:
@@ -90,7 +92,7 @@ class Recogniser(ABC):
         # An empty block tells the number of classes.
         n_classes = self._score_block(features[:0]).shape[1]
         scores = np.empty((len(features), n_classes))
-        size = rows_at_once(n_classes)
+        size = rows_at_once(n_classes, features.shape[1])
         for start in range(0, len(features), size):
             rows = slice(start, start + size)
             scores[rows] = self._score_block(features[rows])
