@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.what == "table":
-        print(table([json.loads(path.read_text()) for path in sorted(RECORDS.glob("*.json"))]))
+        print(table(read_records()))
         return
     for split in arguments.splits:
         dataset = load_data(arguments.data, split=split)
@@ -89,6 +89,11 @@ def main() -> None:
                 print(f"This opens the official test view of {dataset.name}: write it down in openings.md.")
             RECORDS.mkdir(exist_ok=True)
             write_json(path, follow(dataset, published_settings(MODEL, "FLO", 1), arguments.seed))
+
+
+def read_records() -> list[dict[str, Any]]:
+    """Read what is kept."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RECORDS.glob("*.json"))]
 
 
 def follow(

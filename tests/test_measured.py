@@ -57,13 +57,18 @@ def cells(module, folder):
     return "\n".join(script(module).table(entries(folder, name)) for name in ("glyphs", "FLO"))
 
 
-def step_report():
-    return json.loads((ROOT / "benchmarks" / "step.json").read_text(encoding="utf-8"))
+def of_records(name):
+    module = script(name)
+    return module.table(module.read_records())
+
+
+def kept(name):
+    return json.loads((ROOT / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def trials():
     """The tables of trials whose runs were not kept, from what was written down at the time."""
-    record = json.loads((ROOT / "benchmarks" / "measured" / "trials.json").read_text(encoding="utf-8"))
+    record = kept("measured/trials")
     lines = []
     for table in record["tables"]:
         rule = ["---"] * len(table["columns"])
@@ -75,7 +80,7 @@ def trials():
 
 def comparison(name):
     """The table of an experiment over all methods, from what ``zslearn benchmark table --json`` printed."""
-    tables = json.loads((ROOT / "benchmarks" / "comparison" / f"{name}.json").read_text(encoding="utf-8"))
+    tables = kept(f"comparison/{name}")
     return comparison_table({(table["data"], table["split"]): table["rows"] for table in tables})
 
 
@@ -86,15 +91,11 @@ MADE = {
     "closing, cost": closing_cost,
     "ablation": lambda: cells("ablation", "ablations"),
     "trials": trials,
-    "precision": lambda: script("precision").table(script("precision").read_records()),
-    "step": lambda: script("step").step_table(step_report()),
-    "step, zoo": lambda: script("step").zoo_table(step_report()["zoo"]),
-    "orientation": lambda: script("orientation").table(
-        [json.loads(path.read_text(encoding="utf-8")) for path in sorted(script("orientation").RECORDS.glob("*.json"))]
-    ),
-    "seeds": lambda: script("seeds").table(
-        json.loads((ROOT / "benchmarks" / "seeds.json").read_text(encoding="utf-8"))
-    ),
+    "precision": lambda: of_records("precision"),
+    "step": lambda: script("step").step_table(kept("step")),
+    "step, zoo": lambda: script("step").zoo_table(kept("step")["zoo"]),
+    "orientation": lambda: of_records("orientation"),
+    "seeds": lambda: script("seeds").table(kept("seeds")),
     "limits": lambda: cells("limits", "limits"),
     "hypotheses": lambda: cells("hypotheses", "hypotheses"),
 }
@@ -172,7 +173,7 @@ def test_every_entry_says_how_and_is_shown():
 
 @pytest.mark.parametrize("name", sorted(set(ENTRIES) - {"glyphs-seen"}))
 def test_figures_of_entries_are_those_of_their_records(name):
-    record = json.loads((ROOT / "benchmarks" / "measured" / f"{name}.json").read_text(encoding="utf-8"))
+    record = kept(f"measured/{name}")
     held = list(numbers(record))
     for figure in map(str, ENTRIES[name]["figures"]):
         digits = len(figure.partition(".")[2])

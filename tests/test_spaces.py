@@ -141,7 +141,7 @@ def test_rows_that_are_worked_on_in_blocks_come_to_the_same(kind, monkeypatch):
     features = np.abs(SIGNED)
     whole = FeatureSpace.fit(features, LABELS, kind)
     # The last block is smaller than the others.
-    monkeypatch.setattr("zslearn.spaces._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("zslearn.data.checks._CHUNK_BYTES", 7 * 8 * features.shape[1])
     in_blocks = FeatureSpace.fit(features, LABELS, kind)
     np.testing.assert_allclose(in_blocks.centre, whole.centre, rtol=1e-6)
     # Whitened axes have no sign of their own; distances do not know it.

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import eigh
 
+from zslearn.data.checks import row_chunks
 from zslearn.errors import DataError
 from zslearn.shapes import Features, Labels, Semantics
 
@@ -20,9 +21,6 @@ FeatureSpaceKind = Literal["whitened", "unit", "standard"]
 _HIGH_QUANTILE = 0.999
 _SMALLEST_SCALE = 1e-6
 _SMALLEST_SHARE = 1e-7
-_ROWS_AT_ONCE = 8192
-_CELLS_AT_ONCE = 1 << 21
-"""Numbers that are worked on together: what they become on the way takes memory several times."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,7 +111,7 @@ class FeatureSpace:
         """Map features into the space, as float32."""
         space_dim = features.shape[1] if self.projection is None else self.projection.shape[1]
         mapped = np.empty((len(features), space_dim), dtype=np.float32)
-        for rows in _blocks(*features.shape):
+        for rows in _blocks(features):
             mapped[rows] = self._mapped(features[rows].astype(np.float32, copy=False))
         return mapped
 
@@ -123,8 +121,7 @@ class FeatureSpace:
         return _signed_power(expanded, 1.0 / self.power)
 
     def _mapped(self, features: Features) -> Features:
-        mapped = _signed_power(features, self.power) - self.centre
-        mapped /= self.scale
+        mapped = (_signed_power(features, self.power) - self.centre) / self.scale
         if self.projection is not None:
             mapped = mapped @ self.projection
         if self.length > 0:
@@ -176,15 +173,14 @@ class SemanticSpace:
 
 
 def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: float, power: float) -> FeatureSpace:
-    blocks, feature_dim = list(_blocks(*features.shape)), features.shape[1]
+    blocks, feature_dim = list(_blocks(features)), features.shape[1]
     total = np.zeros(feature_dim)
     for rows in blocks:
         total += _signed_power(features[rows], power).sum(axis=0, dtype=np.float64)
     centre = total / len(features)
 
     def centred(rows: slice) -> Features:
-        raised = _signed_power(features[rows], power)
-        return np.subtract(raised, centre.astype(np.float32), out=None if power == 1.0 else raised)
+        return _signed_power(features[rows], power) - centre.astype(np.float32)
 
     scatter = np.zeros((feature_dim, feature_dim))
     for rows in blocks:
@@ -228,17 +224,15 @@ def _within_class_covariance(rows: Float[np.ndarray, "n_rows dim"], labels: Labe
     members = np.split(np.argsort(ranks, kind="stable"), np.cumsum(counts)[:-1])
     means = np.stack([rows[own].mean(axis=0, dtype=np.float64) for own in members])
     scatter = np.zeros((rows.shape[1], rows.shape[1]))
-    for block in _blocks(*rows.shape):
-        residuals = means[ranks[block]]
-        np.subtract(rows[block], residuals, out=residuals)
+    for block in _blocks(rows):
+        residuals = rows[block] - means[ranks[block]]
         scatter += residuals.T @ residuals
     return scatter / max(1, len(rows) - len(counts))
 
 
-def _blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    step = max(1, min(_ROWS_AT_ONCE, _CELLS_AT_ONCE // n_columns))
-    for start in range(0, n_rows, step):
-        yield slice(start, start + step)
+def _blocks(rows: Float[np.ndarray, "n_rows dim"]) -> Iterator[slice]:
+    """Yield slices of rows that take about 16 MB in float64."""
+    return row_chunks(len(rows), 8 * rows.shape[1])
 
 
 def _signed_power(values: Float[np.ndarray, "*shape"], power: float) -> Float[np.ndarray, "*shape"]:

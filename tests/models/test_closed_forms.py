@@ -117,8 +117,8 @@ def test_ridge_cosine_equals_regression_with_an_unpenalised_intercept():
 
 
 def test_moments_equal_numpy_across_blocks(monkeypatch):
-    monkeypatch.setattr("zslearn.classifiers.moments._BLOCK_ROWS", 17)
     view, _ = make_problem(3)
+    monkeypatch.setattr("zslearn.data.checks._CHUNK_BYTES", 17 * 8 * view.features.shape[1])
     moments, features = TrainingMoments.of(view), as_float64(view)
     np.testing.assert_allclose(moments.mean, features.mean(axis=0))
     np.testing.assert_allclose(moments.scatter, np.cov(features.T, bias=True) * len(features), rtol=1e-9)

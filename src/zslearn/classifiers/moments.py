@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve, cholesky, eigh, solve_triangular
 
+from zslearn.data.checks import row_chunks
 from zslearn.data.dataset import TrainingView
 from zslearn.data.mapped import AnyRows, blocks
 from zslearn.errors import DataError
@@ -17,7 +18,6 @@ from zslearn.shapes import Features, Ids
 
 Square = Float[np.ndarray, "feature_dim feature_dim"]
 FeatureVector = Float[np.ndarray, " feature_dim"]
-_BLOCK_ROWS = 512
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,8 +83,7 @@ class TrainingMoments:
         mean = _mean(view.features)
         scatter = np.zeros((feature_dim, feature_dim))
         sums = np.zeros((len(class_ids), feature_dim))
-        for start in range(0, n_rows, _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
+        for rows in row_chunks(n_rows, 8 * feature_dim):
             centred = view.features[rows] - mean
             scatter += centred.T @ centred
             sums += _sums_by_class(centred, positions[rows], len(class_ids))

@@ -82,9 +82,14 @@ class TrainingView:
 
     def some_rows(self) -> tuple[Features, Labels]:
         """Return rows and labels for statistics: all in memory, or of those in a file a draw, even over classes."""
+        features, labels = self.some_rows_in_place()
+        return np.asarray(features), labels
+
+    def some_rows_in_place(self) -> tuple[AnyRows, Labels]:
+        """Return the same without a copy."""
         if isinstance(self.features, MappedRows):
             rows = some_per_class(self.labels, MOST_STATISTICS_ROWS)
-            return self.features[rows], self.labels[rows]
+            return self.features.select(rows), self.labels[rows]
         return self.features, self.labels
 
 

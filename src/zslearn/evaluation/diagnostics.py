@@ -20,8 +20,8 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.stats import spearmanr
 
 from zslearn.data.checks import row_chunks
-from zslearn.data.dataset import MOST_STATISTICS_ROWS, TestView, TrainingView
-from zslearn.data.mapped import AnyRows, in_place, some_per_class
+from zslearn.data.dataset import TestView, TrainingView
+from zslearn.data.mapped import AnyRows
 from zslearn.shapes import Features, Ids, Labels, PerClass, Points, Semantics
 from zslearn.spaces import SemanticSpace
 
@@ -219,8 +219,7 @@ def compare_generated(
         generated to real rows, the error of the generated mean, and how far the nearest seen class is by semantics;
         the rank correlation of these last two; and how near generated samples come to training rows.
     """
-    drawn = some_per_class(training.labels, MOST_STATISTICS_ROWS)
-    features, labels = in_place(training.features, drawn), training.labels[drawn]
+    features, labels = training.some_rows_in_place()
     space = DiagnosticSpace.fit(features, labels)
     rows = space.transform(features)
     bandwidth = _typical_distance(rows, labels)

@@ -9,7 +9,6 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from zslearn.allocator import return_freed_memory
 from zslearn.classifiers.references import ChosenReference, affordable_references, run_references
 from zslearn.data.dataset import TestView, ZSLDataset
 from zslearn.estimator import FitProgress, GenerativeZSL
@@ -186,7 +185,6 @@ def run_protocol(
             "references chosen", **{name: digest(reference.facts()) for name, reference in chosen_references.items()}
         )
 
-    return_freed_memory()
     opened = time.perf_counter()
     test = dataset.test()
     if has_test:

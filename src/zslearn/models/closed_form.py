@@ -16,6 +16,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from zslearn.configuration import check
+from zslearn.data.checks import row_chunks
 from zslearn.data.dataset import TrainingView
 from zslearn.data.mapped import AnyRows
 from zslearn.shapes import Features, Scores, Semantics
@@ -24,8 +25,8 @@ from zslearn.spaces import SemanticSpace
 Table = Float[np.ndarray, "n_classes table_dim"]
 Projected = Float[np.ndarray, "n_rows table_dim"]
 Arrays = Mapping[str, NDArray[Any]]
-_ROWS_AT_ONCE = 256
-"""Rows that are projected together, in float64."""
+_COPIES = 4
+"""As many projections of a row, in float64, may stand beside each other while it is scored."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,8 +66,7 @@ class FittedClosedForm(ABC):
 def scores_of(fitted: Sequence[FittedClosedForm], features: AnyRows) -> list[Scores]:
     """Return the scores of models that share a projection, block by block of rows."""
     scores = [np.empty((len(features), len(each.class_table))) for each in fitted]
-    for start in range(0, len(features), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
+    for rows in row_chunks(len(features), _COPIES * 8 * features.shape[1]):
         projected = fitted[0].project(features[rows])
         for each, found in zip(fitted, scores, strict=True):
             found[rows] = each.score_projected(projected)

@@ -362,7 +362,6 @@ def train_recogniser(
     known_labels = labels if all_known else _ids(np.searchsorted(known_ids, view.labels), device)
     conditions = _tensor(semantic_space.transform(view.semantics), device)
     task = _task(feature_space, conditions, view, known_ids, features, labels)
-    return_freed_memory()
     clock.lap("preparation")
 
     streams = Streams(seed, device)
