@@ -210,5 +210,33 @@ def print_table(title: str, measured: list[dict[str, Any]]) -> None:
         print("".join(cells))
 
 
+ROWS_SHOWN = {
+    "checking_seconds": ("checking that all numbers are finite, seconds", ".2f"),
+    "preparation_seconds": ("statistics before the training, seconds", ".1f"),
+    "epoch_seconds": ("an epoch of SKD, seconds", ".1f"),
+    "peak_mb": ("largest memory of the process, MB", ",.0f"),
+}
+CLASSES_SHOWN = {
+    "evaluation_seconds": ("evaluation of 2,000 rows, seconds", ".3f"),
+    "scoring_seconds": ("of it scoring", ".3f"),
+    "peak_mb": ("largest memory of the process, MB", ",.0f"),
+}
+
+
+def table(figures: dict[str, list[dict[str, Any]]]) -> str:
+    """Lay out, for the page on scale, how what is read from a file and what many classes cost grows."""
+    lines = ["| what | smaller | larger | ratio |", "| --- | --- | --- | --- |"]
+    for kind, title, shown in (
+        ("rows from a file", f"rows, {FEATURE_DIM} features in float16, read from the file", ROWS_SHOWN),
+        ("classes", f"classes, {SEMANTIC_DIM} semantics, {FEATURE_DIM} features", CLASSES_SHOWN),
+    ):
+        for before, after in itertools.pairwise(figures[kind]):
+            lines.append(f"| {title} | {before['size']:,} | {after['size']:,} | {after['size'] // before['size']} |")
+            for name, (what, digits) in shown.items():
+                ratio = f"{after[name] / before[name]:.2f}"
+                lines.append(f"| {what} | {before[name]:{digits}} | {after[name]:{digits}} | {ratio} |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     main()

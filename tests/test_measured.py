@@ -95,6 +95,7 @@ MADE = {
     "step": lambda: script("step").step_table(kept("step")),
     "step, zoo": lambda: script("step").zoo_table(kept("step")["zoo"]),
     "orientation": lambda: of_records("orientation"),
+    "growth": lambda: script("growth").table(kept("measured/growth")),
     "seeds": lambda: script("seeds").table(kept("seeds")),
     "limits": lambda: cells("limits", "limits"),
     "hypotheses": lambda: cells("hypotheses", "hypotheses"),
@@ -110,20 +111,20 @@ def sections(page):
 
 def measured(section, given=frozenset()):
     """The lines of a section that show measured figures: every one with a figure, where the section has a source."""
+    cells = re.compile(f"{DECIMAL.pattern}|{WHOLE.pattern}")
     prose = re.compile(f"{DECIMAL.pattern}|{PROSE.pattern}") if sources(section) else PROSE
     return [
         line
         for line in section.splitlines()
         if not MARKER.match(line)
-        and (DECIMAL if line.startswith("|") else prose).search(line)
+        and (cells if line.startswith("|") else prose).search(line)
         and not (figures(line) and figures(line) <= given)
     ]
 
 
 def figures(line):
-    """The decimals of a line, and in prose its whole numbers with a unit."""
-    whole = () if line.startswith("|") else WHOLE.findall(line)
-    return {float(number.replace(",", "")) for number in (*DECIMAL.findall(line), *whole)}
+    """The decimals of a line, and its whole numbers with a unit."""
+    return {float(number.replace(",", "")) for number in (*DECIMAL.findall(line), *WHOLE.findall(line))}
 
 
 def is_known(figure, known):
@@ -213,6 +214,7 @@ def test_classifiers_name_letters_as_often_as_the_page_says():
     ("section", "shows"),
     [
         ("## A\n| a | 0.5 |\n", True),
+        ("## A\n| a | 38 ms |\n", True),
         ("H is 61.3 % on average", True),
         ("it took 0.02 s", True),
         ("61 ± 2", True),
