@@ -170,7 +170,10 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.rehearse_view(view, on_progress, checkpoints)
         chosen = 0 if self.rehearsal_ is None else self.rehearsal_.chosen
         n_rehearsed = len(self.folds(view)) * len(self.alternatives_)
-        self.recogniser_ = self._train(view, chosen, self.seed, n_rehearsed, n_rehearsed + 1, on_progress, checkpoints)
+        training = view.gathered()
+        self.recogniser_ = self._train(
+            training, chosen, self.seed, n_rehearsed, n_rehearsed + 1, on_progress, checkpoints
+        )
         self._learn_classes(view.class_names, view.seen_ids, view.semantics)
         self.image_shape_ = view.image_shape
         self.backbone_, self.text_encoder_ = view.backbone, view.text_encoder

@@ -172,7 +172,7 @@ def _curve(curve: SeenUnseenCurve | None, n_points: int) -> dict[str, list[float
 
 
 def _diagnostics(dataset: ZSLDataset, outcome: Outcome) -> dict[str, Any]:
-    test, estimator = dataset.test(), outcome.estimator
+    test, estimator = dataset.test_in_place(), outcome.estimator
     answers = answers_of_unseen(outcome.measurement.answers, test, dataset.class_names)
     generates = estimator.recogniser_.generates
     return {"answers_of_unseen": answers, "generated": _generated(dataset, test, estimator) if generates else None}

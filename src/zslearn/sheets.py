@@ -44,7 +44,7 @@ def make_sheet(dataset: ZSLDataset, outcome: Outcome, history: Iterable[Mapping[
         and generated samples in the plane; None for models that generate nothing, and without rows of unseen classes)
         and ``images`` (drawn samples as PNG; None where there is no map or samples are no images).
     """
-    test, estimator = dataset.test(), outcome.estimator
+    test, estimator = dataset.test_in_place(), outcome.estimator
     sheet = {
         "sheet_version": _SHEET_VERSION,
         "confusion": _confusion(test, outcome.measurement.answers, dataset.class_names),

@@ -91,6 +91,30 @@ def test_a_training_view_of_little_memory_reads_from_the_file(on_disk, little_me
         np.testing.assert_array_equal(fold.test_features, other.test_features)
 
 
+def test_a_view_in_place_is_gathered_when_a_copy_is_small(on_disk, toy_dataset, monkeypatch):
+    copied = toy_dataset.training()
+    assert copied.gathered() is copied
+    for dataset in (toy_dataset, on_disk):
+        view = dataset.training_in_place()
+        assert isinstance(view.features, MappedRows)
+        assert type(view.gathered().features) is np.ndarray
+        np.testing.assert_array_equal(view.gathered().features, copied.features)
+        for fold, other in zip(rehearsal_folds(view, seed=3), rehearsal_folds(copied, seed=3), strict=True):
+            assert type(fold.training.features) is np.ndarray
+            np.testing.assert_array_equal(fold.training.features, other.training.features)
+    # Whether rows stay in their file is decided of all rows of the view, so that its folds do as it does.
+    monkeypatch.setenv(MEMORY_VARIABLE, str(4 * copied.features.size - 1))
+    assert on_disk.training_in_place().gathered().features.large
+    assert isinstance(rehearsal_folds(on_disk.training_in_place(), seed=3)[0].training.features, MappedRows)
+    assert not toy_dataset.training_in_place().features.large
+
+
+def test_test_rows_in_place_are_the_test_rows(toy_dataset):
+    copied, there = toy_dataset.test(), toy_dataset.test_in_place()
+    np.testing.assert_array_equal(there.features[:], copied.features)
+    np.testing.assert_array_equal(there.labels, copied.labels)
+
+
 @pytest.mark.parametrize("model", ["skd", "devise", "eszsl", "cada-vae"])
 def test_training_from_the_file_is_training(on_disk, model, monkeypatch):
     known = field_facts(model_entry(model).load().Config)

@@ -16,6 +16,7 @@ import numpy as np
 from zslearn.allocator import return_freed_memory
 from zslearn.classifiers.calibration import choose_offset_on_curves
 from zslearn.data.dataset import TrainingView
+from zslearn.data.mapped import AnyRows
 from zslearn.data.splits import RehearsalFold
 from zslearn.errors import ConfigError
 from zslearn.evaluation.metrics import Metrics, SeenUnseenCurve, seen_unseen_curve
@@ -23,7 +24,7 @@ from zslearn.models.closed_form import ClosedForm, FittedClosedForm, scores_of
 from zslearn.models.eszsl import ESZSL
 from zslearn.models.kernel_ridge import KernelRidge, KernelRidgeCosine, KernelRidgeGaussian
 from zslearn.models.ridge_cosine import RidgeCosine
-from zslearn.shapes import Features, Scores
+from zslearn.shapes import Scores
 
 REFERENCES: Mapping[str, tuple[ClosedForm, ...]] = MappingProxyType(
     {
@@ -55,7 +56,7 @@ class ChosenReference:
     n_candidates: int
     """How many settings were compared; 1 without rehearsal."""
 
-    def scores(self, features: Features) -> Scores:
+    def scores(self, features: AnyRows) -> Scores:
         """Score every class, without correction; larger is better."""
         return self.fitted.scores(features)
 

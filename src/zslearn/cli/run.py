@@ -239,7 +239,8 @@ def _execute(
             )
         folder = run_in_progress.folder
         record = make_record(dataset, outcome, begun["data"])
-        record["training_warnings"] = signs_of_collapse(progress.history, outcome.estimator, dataset.training())
+        view = dataset.training_in_place()
+        record["training_warnings"] = signs_of_collapse(progress.history, outcome.estimator, view)
         record |= {name: begun[name] for name in ("command", "resumed", "hardware_changes")}
         outcome.estimator.save(folder)
         record["pictures"] = draw_run(folder, dataset, outcome, progress.history)

@@ -93,7 +93,7 @@ def follow(team: Team) -> int:
         estimator = GenerativeZSL(
             begun["model"], settings=begun["settings"], seed=begun["seed"], device=begun["device"]
         )
-        estimator.fit_view(dataset.training(), checkpoints=checkpoints)
+        estimator.fit_view(dataset.training_in_place(), checkpoints=checkpoints)
     return _DONE
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,10 +75,14 @@ class TrainingView:
 
     def __post_init__(self) -> None:
         """Check that the parts fit together."""
-        # What reads rows from a file does so of a matrix that was checked as a whole.
-        mapped = isinstance(self.features, MappedRows)
-        _check_shared(self, self.features if mapped else _float32(check_features(self.features)))
+        _check_shared(self, _checked_rows(self.features))
         check_seen_rows(self.labels, self.seen_ids, self.class_names)
+
+    def gathered(self) -> TrainingView:
+        """Return the view with its features in memory, unless they are large and in a file (see `taken`)."""
+        if not isinstance(self.features, MappedRows) or self.features.large:
+            return self
+        return replace(self, features=self.features[:])
 
     def some_rows(self) -> tuple[Features, Labels]:
         """Return rows and labels for statistics: all in memory, or of those in a file a draw, even over classes."""
@@ -103,7 +107,7 @@ class TestView:
 
     __test__ = False
 
-    features: Features
+    features: AnyRows
     """[n_rows, feature_dim] float32, finite."""
     labels: Labels
     """[n_rows] class ids, seen or unseen."""
@@ -114,7 +118,7 @@ class TestView:
 
     def __post_init__(self) -> None:
         """Check that the parts fit together."""
-        features = _float32(check_features(self.features))
+        features = _checked_rows(self.features)
         n_classes = len(self.seen_ids) + len(self.unseen_ids)
         seen_ids, unseen_ids = check_partition(self.seen_ids, self.unseen_ids, n_classes=n_classes)
         labels = check_labels(self.labels, n_rows=len(features), n_classes=n_classes)
@@ -232,8 +236,16 @@ class ZSLDataset:
     def test(self) -> TestView:
         """Return a copy of the test rows, seen ones first; for closing measurements only."""
         rows = np.concatenate([self.test_seen_rows, self.test_unseen_rows])
+        return self._test(self.features[rows], rows)
+
+    def test_in_place(self) -> TestView:
+        """Return the same without a copy of the features, for what goes through them a few times."""
+        rows = np.concatenate([self.test_seen_rows, self.test_unseen_rows])
+        return self._test(in_place(self.features, rows), rows)
+
+    def _test(self, features: AnyRows, rows: Ids) -> TestView:
         return TestView(
-            features=self.features[rows],
+            features=features,
             labels=self.labels[rows],
             seen_ids=self.seen_ids,
             unseen_ids=self.unseen_ids,
@@ -317,6 +329,11 @@ class ZSLDataset:
                 received=f"rows of {listed([self.class_names[i] for i in strange])}",
                 remedy=f"Move them to the {wrong} test rows.",
             )
+
+
+def _checked_rows(features: AnyRows) -> AnyRows:
+    """Check features; what reads rows where they lie does so of a matrix that was checked as a whole."""
+    return features if isinstance(features, MappedRows) else _float32(check_features(features))
 
 
 def _check_shared(target: TrainingView | ZSLDataset, features: AnyRows) -> None:

@@ -59,6 +59,11 @@ class MappedRows:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:].astype(dtype or np.float32, copy=False)
 
+    @property
+    def large(self) -> bool:
+        """Whether the rows lie in a file and a copy would take more memory than one may (see `taken`)."""
+        return isinstance(self._matrix, np.memmap) and 4 * len(self) * self._matrix.shape[1] > memory_bytes()
+
     def select(self, which: NDArray[Any]) -> MappedRows:
         """Return some of these rows, without reading them."""
         return MappedRows(self._matrix, self._rows[which])
@@ -73,14 +78,12 @@ def taken(matrix: AnyRows, rows: Ids) -> AnyRows:
 
     Args:
         matrix: All rows; those of a memory map stay where they are if a copy would take more than 1 GB, or than
-            ``ZSLEARN_MEMORY_BYTES`` says.
+            ``ZSLEARN_MEMORY_BYTES`` says. Some of rows that stay where they are do so too, however few.
         rows: The numbers of those to take.
     """
-    if isinstance(matrix, MappedRows):
-        return matrix.select(rows)
-    if isinstance(matrix, np.memmap) and 4 * len(rows) * matrix.shape[1] > memory_bytes():
-        return MappedRows(matrix, rows)
-    return np.asarray(matrix[rows])
+    some = in_place(matrix, rows)
+    stays = matrix.large if isinstance(matrix, MappedRows) else some.large
+    return some if stays else some[:]
 
 
 def in_place(matrix: AnyRows, rows: Ids) -> MappedRows:

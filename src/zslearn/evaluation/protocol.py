@@ -154,7 +154,7 @@ def run_protocol(
     Raises:
         ZslearnError: As ``GenerativeZSL.fit``.
     """
-    view = dataset.training()
+    view = dataset.training_in_place()
     has_test = bool(len(dataset.test_seen_rows) + len(dataset.test_unseen_rows))
     seconds: dict[str, float] = {}
     happened = EventLog()
@@ -186,7 +186,7 @@ def run_protocol(
         )
 
     opened = time.perf_counter()
-    test = dataset.test()
+    test = dataset.test_in_place()
     if has_test:
         happened.add(TEST_VIEW_OPENED, n_rows=len(test.labels), data=dataset.checksum)
         scores = estimator.recogniser_.scores(test.features)

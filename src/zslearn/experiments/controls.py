@@ -86,7 +86,7 @@ def _refitted(
         )
     given = samples(recogniser.config.n_synthetic, recogniser)
     refitted = recogniser.with_unseen_samples(dataset.training(), given, seed)
-    test = dataset.test()
+    test = dataset.test_in_place()
     measurement = measure(refitted.scores(test.features), test, outcome.estimator.offset_)
     log = EventLog(outcome.events)
     log.add(CONTROL_MEASURED, control=CONTROLS[control], **measurement.figures())

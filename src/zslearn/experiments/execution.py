@@ -116,7 +116,7 @@ def use_one_thread() -> None:
 
 def _rehearse(task: TrialTask) -> dict[str, Any]:
     study = task.study
-    view = study.data.load().training()
+    view = study.data.load().training_in_place()
     estimator = GenerativeZSL(
         study.model, settings={**study.settings, **task.chosen}, seed=study.seed, device=study.device
     )
@@ -149,7 +149,7 @@ def _run(task: RunTask) -> dict[str, Any]:
         dataset, outcome = run_control(job.control, dataset, job.seed, protocol)
     facts = source_facts(dataset, job.address.source, job.address.features, job.address.semantics)
     record = make_record(dataset, outcome, facts)
-    record["training_warnings"] = signs_of_collapse(history, outcome.estimator, dataset.training())
+    record["training_warnings"] = signs_of_collapse(history, outcome.estimator, dataset.training_in_place())
     if uses_test_data(job.control):
         record["setting"] = {**record["setting"], "samples": "labelled unseen test samples"}
     if task.searched is not None:
@@ -168,7 +168,7 @@ def _test_selected(task: RunTask, dataset: ZSLDataset, outcome: Outcome) -> dict
     candidates, over = task.trials, "the trials of its search"
     if not candidates:
         candidates, over = _lengths(task.job.model, settings), "lengths of its training"
-    test, best = dataset.test(), dict.fromkeys((*Metrics.__dataclass_fields__, "best_h"), 0.0)
+    test, best = dataset.test_in_place(), dict.fromkeys((*Metrics.__dataclass_fields__, "best_h"), 0.0)
     for candidate in candidates:
         trained = GenerativeZSL(
             estimator.model,
@@ -176,7 +176,7 @@ def _test_selected(task: RunTask, dataset: ZSLDataset, outcome: Outcome) -> dict
             rehearse=False,
             seed=estimator.seed,
             device=estimator.device,
-        ).fit_view(dataset.training())
+        ).fit_view(dataset.training_in_place())
         curve = seen_unseen_curve(
             trained.recogniser_.scores(test.features), test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids
         )

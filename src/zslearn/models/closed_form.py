@@ -53,7 +53,7 @@ class FittedClosedForm(ABC):
     def rows_of(self, semantics: Semantics) -> Table:
         """Return the rows that classes without samples would have in the table."""
 
-    def scores(self, features: Features) -> Scores:
+    def scores(self, features: AnyRows) -> Scores:
         """Score every class; larger is better."""
         (scores,) = scores_of([self], features)
         return scores

@@ -53,7 +53,7 @@ def draw_run(folder: Path, dataset: ZSLDataset, outcome: Outcome, history: Seque
 
 
 def _pictures_of_samples(dataset: ZSLDataset, estimator: GenerativeZSL) -> dict[str, Callable[[], Figure]]:
-    test = dataset.test()
+    test = dataset.test_in_place()
     # A class without test rows has nothing real to show beside what was generated.
     unseen_ids = np.intersect1d(estimator.unseen_ids_, test.labels)
     names = estimator.classes_[unseen_ids].tolist()
@@ -126,7 +126,7 @@ def sample_map(
     """Draw real and generated samples of up to ten unseen classes on the two main axes of all of them together."""
     n_classes = len(names)
     unseen_ids, names = unseen_ids[:_MAX_MAP_CLASSES], names[:_MAX_MAP_CLASSES]
-    real = [test.features[test.labels == class_id][:_N_MAPPED] for class_id in unseen_ids]
+    real = [test.features[np.flatnonzero(test.labels == class_id)[:_N_MAPPED]] for class_id in unseen_ids]
     imagined = list(generated[: len(names), :_N_MAPPED])
     centre, main_axes = _main_axes(np.concatenate([*real, *imagined]))
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
