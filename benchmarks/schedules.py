@@ -1,0 +1,198 @@
+"""How long do peers take as their authors schedule them, and ours until it has what they come to?
+
+    python benchmarks/schedules.py run FLO f-clswgan            # published settings and passes, class split 5
+    python benchmarks/schedules.py run FLO free --max-seconds 600 --precision bf16
+    python benchmarks/schedules.py run FLO skd                  # ours: defaults, with its rehearsal
+    python benchmarks/schedules.py table
+
+A peer is measured at the end and at shares of its schedule on the way. It has no rehearsal, which would multiply its
+time; beside H stands the best H over all offsets, chosen on the test rows in its favour: no correction brings more.
+What stops at ``--max-seconds`` says so, and the time of the rest is extrapolated. A run that is kept is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zslearn import load_data
+from zslearn.data.dataset import TrainingView, ZSLDataset
+from zslearn.devices import resolve_device
+from zslearn.evaluation.metrics import evaluate_scores, seen_unseen_curve
+from zslearn.evaluation.protocol import run_protocol
+from zslearn.files import write_json
+from zslearn.models.published import published_settings
+from zslearn.recogniser import fit_recogniser
+from zslearn.recogniser.classifier import fit_classifier
+from zslearn.recogniser.rows import space_points, synthesized
+from zslearn.recogniser.trained import TrainedRecogniser
+from zslearn.records import hardware, versions
+from zslearn.training.loop import Loop
+from zslearn.training.streams import Streams
+
+RECORDS = Path(__file__).with_name("schedules")
+OURS = "skd"
+SHARES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75)
+"""Of the schedule, after which a peer is measured on the way."""
+
+
+class Snapshots:
+    """Copies the model at shares of its last stage, which is the generator's.
+
+    Args:
+        shares: The shares, in (0, 1).
+    """
+
+    def __init__(self, shares: Sequence[float]) -> None:
+        self.states: dict[float, tuple[float, dict[str, torch.Tensor]]] = {}
+        self._shares = list(shares)
+
+    def resume(self, loop: Loop) -> None:
+        """Start from nothing: what is kept is the result."""
+
+    def step_done(self, loop: Loop) -> None:
+        """Take a copy where a share is reached."""
+        done = loop.n_done[-1] / loop.plan.stages[-1].n_steps
+        while self._shares and done >= self._shares[0]:
+            state = {name: tensor.clone() for name, tensor in loop.model.state_dict().items()}
+            self.states[self._shares.pop(0)] = loop.seconds, state
+
+
+def main() -> None:
+    """Run, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "table"))
+    parser.add_argument("data", nargs="?", default="FLO")
+    parser.add_argument("model", nargs="?", default=OURS)
+    parser.add_argument("--split", choices=tuple("0123456789"), default="5")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-seconds", type=float, default=0.0)
+    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
+    arguments = parser.parse_args()
+    if arguments.what == "table":
+        print(table(read_records()))
+        return
+    dataset = load_data(arguments.data, split=arguments.split)
+    name = f"{dataset.name}-{dataset.split}-{arguments.model}-s{arguments.seed}-{arguments.precision}.json"
+    path = RECORDS / name
+    if path.exists():
+        return
+    if arguments.model == OURS:
+        found = ours(dataset, arguments.seed)
+    else:
+        settings = published_settings(arguments.model, arguments.data, len(dataset.train_rows))
+        settings |= {"precision": arguments.precision, "max_seconds": arguments.max_seconds}
+        found = peer(dataset, arguments.model, settings, arguments.seed)
+    RECORDS.mkdir(exist_ok=True)
+    facts = {
+        "versions": versions(),
+        "hardware": hardware(resolve_device("auto").type, found["precision"]),
+        "load": os.getloadavg()[0],
+    }
+    data = {"name": dataset.name, "split": dataset.split, "checksum": dataset.checksum}
+    write_json(path, {"data": data, "model": arguments.model, "seed": arguments.seed, **found, **facts})
+
+
+def read_records() -> list[dict[str, Any]]:
+    """Read what is kept."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RECORDS.glob("*.json"))]
+
+
+def ours(dataset: ZSLDataset, seed: int) -> dict[str, Any]:
+    """Rehearse, train and measure our method with its defaults."""
+    outcome = run_protocol(dataset, model=OURS, seed=seed, references=False)
+    trained = outcome.estimator.recogniser_
+    beside = {name: outcome.seconds[name] for name in ("preparation", "training", "synthesis", "classifier")}
+    return {
+        "precision": "float32",
+        "updates": dict(getattr(trained, "updates", {})),
+        "seconds": sum(beside.values()),
+        "seconds_with_rehearsal": sum(beside.values()) + outcome.seconds["rehearsal"],
+        "measured": outcome.measurement.corrected.as_dict(),
+    }
+
+
+def peer(dataset: ZSLDataset, model: str, settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Train a peer at its own settings, and measure it at the end and on the way."""
+    view, snapshots = dataset.training(), Snapshots(SHARES)
+    last = fit_recogniser(view, model, settings, seed=seed, device=resolve_device("auto"), keeper=snapshots)
+    if not isinstance(last, TrainedRecogniser):
+        raise TypeError(f"{model} is not trained")
+    *_, stage = last.updates.values()
+    share, seconds = stage["done"] / stage["planned"], last.seconds["training"]
+    end = {"share": share, "seconds": seconds, **measured(last, dataset)}
+    on_the_way = []
+    for share, (passed, state) in snapshots.states.items():
+        last.model.load_state_dict(state)
+        on_the_way.append({"share": share, "seconds": passed, **measured(refitted(last, view, seed), dataset)})
+    return {
+        "precision": settings["precision"],
+        "settings": dict(settings),
+        "updates": last.updates,
+        "seconds": seconds,
+        "seconds_of_schedule": seconds / share,
+        "measured": end,
+        "on_the_way": on_the_way,
+    }
+
+
+def refitted(recogniser: TrainedRecogniser, view: TrainingView, seed: int) -> TrainedRecogniser:
+    """Return the recogniser with a final classifier for the state that its model is in."""
+    device, streams = recogniser.device, Streams(seed, recogniser.device)
+    unseen_ids = torch.tensor(view.unseen_ids, device=device)
+    features = space_points(view, recogniser.feature_space, device)
+    synthetic = synthesized(recogniser.model, recogniser.conditions[unseen_ids], streams)
+    labels = torch.tensor(view.labels, device=device)
+    classifier = fit_classifier(recogniser.model, features, labels, synthetic, unseen_ids, streams)
+    return replace(recogniser, classifier=classifier)
+
+
+def measured(recogniser: TrainedRecogniser, dataset: ZSLDataset) -> dict[str, float]:
+    """Return the figures without correction, and the best H that any offset comes to."""
+    test = dataset.test_in_place()
+    scores = recogniser.scores(test.features)
+    curve = seen_unseen_curve(scores, test.labels, test.seen_ids, test.unseen_ids)
+    plain = evaluate_scores(scores, test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids)
+    return {**plain.as_dict(), "h_best_offset": float(curve.harmonic_means.max())}
+
+
+def table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Lay out what peers came to, and how many times as long as ours they take."""
+    lines = [
+        "| method | precision | share | T1 | H | best H of any offset | seconds | whole schedule | times ours |",
+        "| --- " * 9 + "|",
+    ]
+    own = {_where(record): record for record in records if record["model"] == OURS}
+    for record in records:
+        found, reference = record["measured"], own.get(_where(record))
+        if record["model"] == OURS:
+            cells = ["1", *_percent(found, "t1", "h"), "", f"{record['seconds']:.0f}", f"{record['seconds']:.0f}", "1"]
+            lines.append("| " + " | ".join([f"{OURS}, corrected by its rehearsal", record["precision"], *cells]) + " |")
+            continue
+        whole = record["seconds_of_schedule"]
+        times = "" if reference is None else f"{whole / reference['seconds']:.0f}"
+        for point in (*record["on_the_way"], found):
+            cells = [f"{point['share']:.2f}", *_percent(point, "t1", "h", "h_best_offset"), f"{point['seconds']:.0f}"]
+            lines.append(
+                "| " + " | ".join([record["model"], record["precision"], *cells, f"{whole:.0f}", times]) + " |"
+            )
+    return "\n".join(lines)
+
+
+def _where(record: Mapping[str, Any]) -> tuple[str, str, int]:
+    return record["data"]["name"], record["data"]["split"], record["seed"]
+
+
+def _percent(found: Mapping[str, float], *names: str) -> list[str]:
+    return [f"{100 * found[name]:.1f}" for name in names]
+
+
+if __name__ == "__main__":
+    main()
