@@ -17,7 +17,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -102,12 +102,18 @@ def main() -> None:
     """Measure, print tables, keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zoo", action="store_true", help="also the other methods, at their authors' sizes")
+    parser.add_argument("--compiled", action="store_true", help="instead: methods compiled by torch.compile, or not")
     parser.add_argument("--hidden-dim", type=int, default=Sizes.hidden_dim)
     parser.add_argument("--batch-size", type=int, default=Sizes.batch_size)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
+    if arguments.compiled:
+        report = measure_compiled(arguments.rounds, arguments.threads)
+        print(compiled_table(report))
+        write_json(arguments.out, report)
+        return
     sizes = Sizes(hidden_dim=arguments.hidden_dim, batch_size=arguments.batch_size)
     report = measure(sizes, arguments.rounds, arguments.threads)
     print(step_table(report))
@@ -139,6 +145,15 @@ def measure_zoo(n_rounds: int, n_threads: int) -> dict[str, Any]:
         ways = {precision: Library(model, authors.settings, precision, Sizes()) for precision in precisions()}
         found[model] = {**asdict(authors), "ways": take_turns(ways, n_rounds, n_threads)}
     return found
+
+
+def measure_compiled(n_rounds: int, n_threads: int) -> dict[str, Any]:
+    """Measure updates with compiled losses beside plain ones; not the first, which compiles them."""
+    found = {}
+    for model, settings in {"f-clswgan": ZOO["f-clswgan"].settings, "skd": {}}.items():
+        plain = Library(model, settings, "float32", Sizes())
+        found[model] = take_turns({"plain": plain, "compiled": replace(plain, compiled=True)}, n_rounds, n_threads)
+    return {"machine": {**machine(), "threads": n_threads}, "models": found}
 
 
 def precisions() -> tuple[str, ...]:
@@ -187,6 +202,7 @@ class Library:
     precision: str
     sizes: Sizes
     n_seeds: int = 1
+    compiled: bool = False
 
     def __call__(self) -> Update:
         """Make the model and return the step of its last stage."""
@@ -203,7 +219,8 @@ class Library:
         model_class = model_entry(self.model).load()
         streams = Streams(0 if self.n_seeds == 1 else range(self.n_seeds))
         model = model_class(task, build(model_class.Config, self.settings), streams)
-        loop = Loop(model, Plan(model.plan().stages[-1:]), Rows(features, labels, semantics), streams)
+        rows, plan = Rows(features, labels, semantics), Plan(model.plan().stages[-1:])
+        loop = Loop(model, plan, rows, streams, compiled=self.compiled)
         products_in = resolve_precision(self.precision, CPU)
 
         def step() -> None:
@@ -338,6 +355,15 @@ def step_table(report: Mapping[str, Any]) -> str:
             f"| {found['peak_bytes'] / 1e6:.0f} |"
         )
     return "\n".join([*lines, "", summary(report)])
+
+
+def compiled_table(report: Mapping[str, Any]) -> str:
+    """Lay out how long compiled updates take beside plain ones."""
+    lines = ["| update of | plain, seconds | compiled, seconds | compiled / plain |", "| --- " * 4 + "|"]
+    for model, ways in report["models"].items():
+        times = f"{ratio(ways, 'compiled', 'plain'):.2f}"
+        lines.append(f"| {model} | {both_medians(ways['plain'])} | {both_medians(ways['compiled'])} | {times} |")
+    return "\n".join(lines)
 
 
 def summary(report: Mapping[str, Any]) -> str:

@@ -94,6 +94,8 @@ MADE = {
     "precision": lambda: of_records("precision"),
     "step": lambda: script("step").step_table(kept("step")),
     "step, zoo": lambda: script("step").zoo_table(kept("step")["zoo"]),
+    "compiled": lambda: script("step").compiled_table(kept("compiled")),
+    "schedules": lambda: of_records("schedules"),
     "orientation": lambda: of_records("orientation"),
     "growth": lambda: script("growth").table(kept("measured/growth")),
     "seeds": lambda: script("seeds").table(kept("seeds")),

@@ -1,5 +1,11 @@
 """What is faster than the plain way comes to the same numbers: twenty updates from one state, in float64."""
 
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional
@@ -204,3 +210,22 @@ def test_the_written_slope_in_bf16_is_near():
         outcomes.append((terms, torch.autograd.grad(sum(terms.values()), list(critic.parameters()))))
     torch.testing.assert_close(outcomes[0], outcomes[1], rtol=0.05, atol=0.05)
     assert outcomes[0][0]["gap"] != outcomes[1][0]["gap"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_phases_equal_plain_ones_and_what_cannot_be_compiled_stays_plain():
+    worker = Path(__file__).with_name("trained_compiled.py")
+    ended = subprocess.run([sys.executable, str(worker)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    answer = json.loads(ended.stdout)
+    penalised = answer.pop("penalised")
+    for arm in answer.values():
+        assert arm["moved"]
+        assert arm["told"] == []
+        assert arm["graphs"] > 1
+        assert max(arm["gap"], arm["gap of terms"]) < 1e-8
+    # The attempt leaves no trace: no random number is lost.
+    assert penalised["gap"] == 0.0
+    (told,) = penalised["told"]
+    assert told.startswith("only/critic is not compiled: ")

@@ -53,6 +53,9 @@ class ModelConfig:
     """How layers multiply in training: bf16 rounds what is multiplied to 8 bits, which saves time in wide networks on
     processors and GPUs that have it; weights, sums and losses stay float32. auto takes it where whole runs were shown
     to be as good: nowhere yet."""
+    compiled: bool = False
+    """Whether torch.compile turns losses and their gradients into kernels of their own, which takes minutes first and
+    was of no use on processors. What cannot be compiled is computed as it is."""
     max_seconds: Annotated[float, Range(0)] = 0.0
     """Seconds after which a training stops where it stands, for comparisons at equal time; 0 sets no limit. Where the
     limit is met, the same seed no longer gives the same bits."""

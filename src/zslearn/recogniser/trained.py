@@ -367,7 +367,8 @@ def train_recogniser(
     streams = Streams(seed, device)
     with freed_memory_kept(), _fitting_memory(config, "batch_size", "hidden_dim"):
         model = model_class(task, config, streams)
-        loop = Loop(model, model.plan(), Rows(features, known_labels, task.semantics), streams)
+        rows = Rows(features, known_labels, task.semantics)
+        loop = Loop(model, model.plan(), rows, streams, compiled=config.compiled)
         with multiplied_in(products, model), fast_float32(device):
             loop.run(on_progress, keeper=keeper, max_seconds=config.max_seconds or math.inf)
     model.eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -11,14 +12,17 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from zslearn.errors import TrainingError
+from zslearn.errors import TrainingError, is_out_of_memory
 from zslearn.tensors import ClassSemantics
-from zslearn.training.plan import Phase, Plan, Stage, Step
+from zslearn.training.plan import Loss, Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import RowStreams, Streams
 from zslearn.training.team import Team, current_team
 
 _SMALLEST_NORM = 1e-6
 _NEVER = 2**62
+
+Differentiated = tuple[Terms, Tensor, tuple[Tensor | None, ...]]
+"""The terms of a loss, the sum of each, and the gradient of all at each parameter."""
 
 
 @runtime_checkable
@@ -111,13 +115,23 @@ class Loop:
         rows: What to train on.
         streams: Where all randomness comes from.
         team: The processes that share the batches; None for those of ``launched_team``.
+        compiled: Whether the phases' losses are compiled; one that cannot be is computed as it is, with a warning.
 
     Attributes:
         n_done: How many steps of each stage have been executed.
         seconds: How long ``run`` has taken so far.
     """
 
-    def __init__(self, model: nn.Module, plan: Plan, rows: Rows, streams: Streams, *, team: Team | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        plan: Plan,
+        rows: Rows,
+        streams: Streams,
+        *,
+        team: Team | None = None,
+        compiled: bool = False,
+    ) -> None:
         self.n_done = [0] * len(plan.stages)
         self.seconds = 0.0
         self.model = model
@@ -127,7 +141,9 @@ class Loop:
         self.team = current_team() if team is None else team
         for stage in plan.stages:
             self.team.part(stage.batch_size)
+        self.compiled = compiled
         self.cursor = Cursor()
+        self._losses: dict[str, Loss] = {}
         self._optimisers: dict[str, torch.optim.Optimizer] = {}
         self._averages: dict[str, Tensor] = {}
         self._terms: dict[str, Tensor] = {}
@@ -267,7 +283,7 @@ class Loop:
         self._optimisers.clear()
         for stage in self.plan.stages:
             for phase in stage.phases:
-                key = f"{stage.name}/{phase.name}"
+                key = _key(stage, phase)
                 if key in state["optimisers"]:
                     self._optimiser(stage, phase).load_state_dict(state["optimisers"][key])
 
@@ -276,11 +292,8 @@ class Loop:
         return self.plan.stages[self.cursor.stage]
 
     def _update(self, stage: Stage, phase: Phase, optimiser: torch.optim.Optimizer) -> None:
-        terms = phase.loss(self._batch(stage, phase))
-        sums = torch.stack([term.sum() for term in terms.values()])
         parameters = [parameter for _, parameter in self._named_parameters(phase.trains)]
-        # Terms may set in late: what no present term reaches stays as it is.
-        gradients = torch.autograd.grad(sums.sum(), parameters, allow_unused=True)
+        terms, sums, gradients = self._differentiated(stage, phase, parameters)
         reached = [parameter for parameter, gradient in zip(parameters, gradients, strict=True) if gradient is not None]
         measured = [sums.detach(), *(term.detach() for term in terms.values())]
         averages = self.team.average([*measured, *(gradient for gradient in gradients if gradient is not None)])
@@ -294,6 +307,30 @@ class Loop:
         optimiser.zero_grad()
         names = (f"{phase.name}.{name}" for name in terms)
         self._terms.update(zip(names, averages[1 : len(measured)], strict=True))
+
+    def _differentiated(self, stage: Stage, phase: Phase, parameters: list[nn.Parameter]) -> Differentiated:
+        """Compute a phase's terms and gradients; the first time its loss is compiled, where that is asked for."""
+        key = _key(stage, phase)
+        if not self.compiled or key in self._losses:
+            return self._gradients(stage, phase, self._losses.get(key, phase.loss), parameters)
+        before = self.streams.state_dict()
+        self._losses[key] = torch.compile(phase.loss)
+        try:
+            return self._gradients(stage, phase, self._losses[key], parameters)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            reason = str(error).strip().partition("\n")[0]
+            warnings.warn(f"{key} is not compiled: {reason}", RuntimeWarning, stacklevel=2)
+        self.streams.load_state_dict(before)
+        self._losses[key] = phase.loss
+        return self._gradients(stage, phase, phase.loss, parameters)
+
+    def _gradients(self, stage: Stage, phase: Phase, loss: Loss, parameters: list[nn.Parameter]) -> Differentiated:
+        terms = loss(self._batch(stage, phase))
+        sums = torch.stack([term.sum() for term in terms.values()])
+        # Terms may set in late: what no present term reaches stays as it is.
+        return terms, sums, torch.autograd.grad(sums.sum(), parameters, allow_unused=True)
 
     def _batch(self, stage: Stage, phase: Phase) -> Step:
         """Draw a batch, or this process's part of it."""
@@ -344,7 +381,7 @@ class Loop:
             yield from self.model.get_submodule(module).named_parameters(prefix=module)
 
     def _optimiser(self, stage: Stage, phase: Phase) -> torch.optim.Optimizer:
-        key = f"{stage.name}/{phase.name}"
+        key = _key(stage, phase)
         if key not in self._optimisers:
             self._optimisers[key] = torch.optim.AdamW(
                 [parameter for _, parameter in self._named_parameters(phase.trains)],
@@ -360,6 +397,10 @@ class Loop:
         index = next(i for i, known in enumerate(self.plan.stages) if known is stage)
         before = sum(earlier.n_steps for earlier in self.plan.stages[:index])
         return Progress(stage.name, step + 1, stage.n_steps, before + step + 1, self.plan.n_steps, terms)
+
+
+def _key(stage: Stage, phase: Phase) -> str:
+    return f"{stage.name}/{phase.name}"
 
 
 def _on_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:

@@ -33,6 +33,10 @@ class Step:
     streams: Streams
 
 
+Loss = Callable[[Step], Terms]
+"""What a phase minimises the sum of."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Phase:
     """One kind of update.
@@ -53,7 +57,7 @@ class Phase:
 
     name: str
     trains: tuple[str, ...]
-    loss: Callable[[Step], Terms]
+    loss: Loss
     repeats: int = 1
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.5, 0.999)
