@@ -54,6 +54,20 @@ def test_figures_are_means_and_deviations_over_seeds(folder, rows):
     assert rows["ale"]["runs"] == 2
 
 
+def test_the_others_are_paired_with_the_best_seed_by_seed(folder, rows):
+    h = {name: {} for name in rows}
+    for job, record in folder.records():
+        h[job["model"]][record["seed"]] = 100 * record["metrics_corrected"]["h"]
+    best = max(h, key=lambda name: np.mean(list(h[name].values())))
+    assert rows[best]["h_behind"] is None
+    for name in rows.keys() - {best}:
+        differences = [h[best][seed] - h[name][seed] for seed in (0, 1)]
+        behind = rows[name]["h_behind"]
+        assert behind["mean"] == pytest.approx(np.mean(differences))
+        # Two pairs drawn anew with replacement: both ends are among the differences.
+        assert [behind["lower"], behind["upper"]] == pytest.approx(sorted(differences))
+
+
 def test_costs_and_knowledge_stand_beside_them(folder, rows):
     assert rows["ale"]["updates"] == {"planned": 4, "done": 4.0}
     assert rows["eszsl"]["updates"] is None

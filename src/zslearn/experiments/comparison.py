@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from zslearn.errors import RunFolderError
-from zslearn.evaluation.statistics import summarise
+from zslearn.evaluation.statistics import paired_gain, summarise
 from zslearn.experiments.folder import FINISHED, ExperimentFolder
 
 COLUMNS: Final[Mapping[str, str]] = {
@@ -24,6 +24,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "u_corrected": "U corrected",
     "s_corrected": "S corrected",
     "h_corrected": "H corrected",
+    "h_behind": "behind the best",
     "unseen_semantics": "unseen semantics in training",
     "updates": "updates",
     "seconds": "seconds",
@@ -37,7 +38,8 @@ _GIGA: Final[float] = 1e9
 def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Gather the rows of the table by data set and split.
 
-    Figures are means and standard deviations over the seeds of a split: percent, AUSUC as a fraction. ``updates`` are
+    Figures are means and standard deviations over the seeds of a split: percent, AUSUC as a fraction. ``h_behind`` is
+    how much corrected H the best model has more, over the seeds of both, with its 95 % interval. ``updates`` are
     those of the model itself, teachers not counted; ``seconds`` the final training with all that comes after it;
     ``memory`` the most that the process had held by its end; ``trials`` the settings that rehearsals compared.
 
@@ -54,17 +56,19 @@ def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[
             name = job["model"] if job["arm"] is None else f"{job['model']}: {job['arm']}"
             finished.setdefault((job["data"], job["split"]), {}).setdefault(name, []).append(record)
     return {
-        group: [{"model": name, **_row(records)} for name, records in by_model.items()]
+        group: _behind_the_best({name: _row(records) for name, records in by_model.items()}, by_model)
         for group, by_model in finished.items()
     }
 
 
 def comparison_table(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> str:
     """Lay the rows out as Markdown, the best corrected H first; a mean stands before its standard deviation."""
+    all_rows = [row for rows in groups.values() for row in rows]
+    columns = {key: title for key, title in COLUMNS.items() if any(key in row for row in all_rows)}
     blocks = []
     for (data, split), rows in groups.items():
         ordered = sorted(rows, key=lambda row: -_mean(row["h_corrected"]))
-        cells = [list(COLUMNS.values()), *([_cell(key, row[key]) for key in COLUMNS] for row in ordered)]
+        cells = [list(columns.values()), *([_cell(key, row[key]) for key in columns] for row in ordered)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [_line(line, widths) for line in cells]
         lines.insert(1, _line(["-" * width for width in widths], widths))
@@ -84,6 +88,25 @@ def _check(path: Path, record: Mapping[str, Any]) -> None:
             received=f"{type(error).__name__}: {error}",
             remedy="Remove it from the folder of records, and run the experiment again.",
         ) from error
+
+
+def _behind_the_best(
+    rows: Mapping[str, Mapping[str, Any]], finished: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
+    by_seed = {
+        name: {record["seed"]: 100 * h for record in records if (h := record["metrics_corrected"]["h"]) is not None}
+        for name, records in finished.items()
+    }
+    best = max(rows, key=lambda name: _mean(rows[name]["h_corrected"]))
+    found = []
+    for name, row in rows.items():
+        seeds = sorted(by_seed[name].keys() & by_seed[best].keys()) if name != best else []
+        behind = None
+        if seeds:
+            gain = paired_gain(*(np.array([by_seed[each][seed] for seed in seeds]) for each in (best, name)))
+            behind = {"mean": gain.mean, "lower": gain.lower, "upper": gain.upper}
+        found.append({"model": name, **row, "h_behind": behind})
+    return found
 
 
 def _row(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -141,6 +164,8 @@ def _cell(key: str, value: Any) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
+        case {"mean": mean, "lower": lower, "upper": upper}:
+            return f"{mean:.{digits}f} [{lower:.{digits}f}, {upper:.{digits}f}]"
         case {"mean": mean, "sd": None}:
             return f"{mean:.{digits}f}"
         case {"mean": mean, "sd": sd}:
