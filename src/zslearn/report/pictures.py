@@ -114,7 +114,8 @@ def seen_unseen_curves(outcome: Outcome) -> Figure:
     for h in (20, 40, 60, 80):
         u = np.linspace(h / 2 + 0.5, 100, 200)
         axes.plot(u, h * u / (2 * u - h), color=_GRID, linewidth=0.8, zorder=0)
-        axes.annotate(f"H {h}", (h, h), fontsize=7, color="#94a3b8", ha="center", va="center", zorder=0)
+        place = (100, 100 * h / (200 - h))
+        axes.annotate(f"H {h} ", place, fontsize=7, color="#94a3b8", ha="right", va="bottom", zorder=0)
     axes.legend(fontsize=8, frameon=False, loc="upper right")
     _plain(axes)
     return figure
