@@ -126,8 +126,8 @@ def peer(dataset: ZSLDataset, model: str, settings: Mapping[str, Any], seed: int
     if not isinstance(last, TrainedRecogniser):
         raise TypeError(f"{model} is not trained")
     *_, stage = last.updates.values()
-    share, seconds = stage["done"] / stage["planned"], last.seconds["training"]
-    end = {"share": share, "seconds": seconds, **measured(last, dataset)}
+    seconds = last.seconds["training"]
+    end = {"share": stage["done"] / stage["planned"], "seconds": seconds, **measured(last, dataset)}
     on_the_way = []
     for share, (passed, state) in snapshots.states.items():
         last.model.load_state_dict(state)
@@ -137,7 +137,6 @@ def peer(dataset: ZSLDataset, model: str, settings: Mapping[str, Any], seed: int
         "settings": dict(settings),
         "updates": last.updates,
         "seconds": seconds,
-        "seconds_of_schedule": seconds / share,
         "measured": end,
         "on_the_way": on_the_way,
     }
@@ -176,7 +175,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
             cells = ["1", *_percent(found, "t1", "h"), "", f"{record['seconds']:.0f}", f"{record['seconds']:.0f}", "1"]
             lines.append("| " + " | ".join([f"{OURS}, corrected by its rehearsal", record["precision"], *cells]) + " |")
             continue
-        whole = record["seconds_of_schedule"]
+        whole = record["seconds"] / found["share"]
         times = "" if reference is None else f"{whole / reference['seconds']:.0f}"
         for point in (*record["on_the_way"], found):
             cells = [f"{point['share']:.2f}", *_percent(point, "t1", "h", "h_best_offset"), f"{point['seconds']:.0f}"]

@@ -1,0 +1,45 @@
+"""The benchmark of peers at their own schedules."""
+
+import pytest
+
+from measurements import script
+from toy import toy_dataset
+
+SHORT = {"precision": "float32", "hidden_dim": 16, "batch_size": 16, "teacher_updates": 20, "n_synthetic": 20}
+
+
+@pytest.fixture(scope="module")
+def schedules():
+    return script("schedules")
+
+
+@pytest.fixture(scope="module")
+def whole(schedules):
+    return schedules.peer(toy_dataset(), "f-clswgan", {**SHORT, "n_updates": 40}, seed=0)
+
+
+def test_a_peer_is_measured_on_the_way_and_at_the_end(schedules, whole):
+    points = [*whole["on_the_way"], whole["measured"]]
+    assert [point["share"] for point in points] == [*schedules.SHARES, 1.0]
+    seconds = [point["seconds"] for point in points]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] == whole["seconds"]
+    # The best offset is in the peer's favour, and so never below the uncorrected figure.
+    assert all(point["h_best_offset"] >= point["h"] - 1e-12 for point in points)
+    assert len({point["ausuc"] for point in points}) > 1
+
+
+def test_time_cuts_a_schedule_off(schedules):
+    cut = schedules.peer(toy_dataset(), "f-clswgan", {**SHORT, "n_updates": 100_000, "max_seconds": 0.3}, seed=0)
+    assert 0 < cut["measured"]["share"] < 0.5
+    assert all(point["share"] <= cut["measured"]["share"] for point in cut["on_the_way"])
+
+
+def test_the_table_tells_how_many_times_as_long_as_ours_a_schedule_takes(schedules, whole):
+    data = {"data": {"name": "toy", "split": "5"}, "seed": 0}
+    ours = {**data, "model": "skd", "precision": "float32", "seconds": 2.0, "measured": {"t1": 0.5, "h": 0.4}}
+    peer = {**data, "model": "f-clswgan", **whole, "seconds": 45.0, "measured": {**whole["measured"], "share": 0.5}}
+    lines = schedules.table([peer, ours]).splitlines()
+    assert len(lines) == 2 + len(schedules.SHARES) + 1 + 1
+    assert lines[-2].endswith("| 90 | 45 |")
+    assert "| 50.0 | 40.0 |" in lines[-1]
