@@ -85,7 +85,7 @@ def comparison(name):
 
 
 MADE = {
-    "comparison, hour": lambda: comparison("hour"),
+    "comparison, glyphs": lambda: comparison("glyphs"),
     "closing": lambda: closing(whole=True),
     "closing, best": lambda: closing(whole=False),
     "closing, cost": closing_cost,

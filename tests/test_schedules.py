@@ -1,5 +1,7 @@
 """The benchmark of peers at their own schedules."""
 
+import json
+
 import pytest
 
 from measurements import script
@@ -35,11 +37,13 @@ def test_time_cuts_a_schedule_off(schedules):
     assert all(point["share"] <= cut["measured"]["share"] for point in cut["on_the_way"])
 
 
-def test_the_table_tells_how_many_times_as_long_as_ours_a_schedule_takes(schedules, whole):
-    data = {"data": {"name": "toy", "split": "5"}, "seed": 0}
-    ours = {**data, "model": "skd", "precision": "float32", "seconds": 2.0, "measured": {"t1": 0.5, "h": 0.4}}
-    peer = {**data, "model": "f-clswgan", **whole, "seconds": 45.0, "measured": {**whole["measured"], "share": 0.5}}
-    lines = schedules.table([peer, ours]).splitlines()
+def test_the_table_tells_how_many_times_as_long_as_ours_a_schedule_takes(schedules, whole, tmp_path):
+    parts = {"preparation": 0.5, "training": 1.5, "synthesis": 0.0, "classifier": 0.0, "rehearsal": 50.0}
+    ours = {"seconds": parts, "metrics_corrected": {"t1": 0.5, "h": 0.4}}
+    (tmp_path / "toy-5-s0.json").write_text(json.dumps(ours))
+    end = {**whole["measured"], "share": 0.5}
+    peer = {"data": {"name": "toy", "split": "5"}, "seed": 0, "model": "f-clswgan", **whole, "seconds": 45.0}
+    lines = schedules.table([{**peer, "measured": end}], tmp_path).splitlines()
     assert len(lines) == 2 + len(schedules.SHARES) + 1 + 1
-    assert lines[-2].endswith("| 90 | 45 |")
-    assert "| 50.0 | 40.0 |" in lines[-1]
+    assert lines[-2].endswith("| 45 |")
+    assert lines[-1].endswith("| 1.00 | 50.0 | 40.0 | | 2 | 1 |")

@@ -38,8 +38,8 @@ _GIGA: Final[float] = 1e9
 def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Gather the rows of the table by data set and split.
 
-    Figures are means and standard deviations over the seeds of a split: percent, AUSUC as a fraction. ``h_behind`` is
-    how much corrected H the best model has more, over the seeds of both, with its 95 % interval. ``updates`` are
+    Figures are means and standard deviations over the seeds of a split: percent, AUSUC as a fraction. ``h_by_seed``
+    is corrected H of each seed. ``updates`` are
     those of the model itself, teachers not counted; ``seconds`` the final training with all that comes after it;
     ``memory`` the most that the process had held by its end; ``trials`` the settings that rehearsals compared.
 
@@ -56,19 +56,20 @@ def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[
             name = job["model"] if job["arm"] is None else f"{job['model']}: {job['arm']}"
             finished.setdefault((job["data"], job["split"]), {}).setdefault(name, []).append(record)
     return {
-        group: _behind_the_best({name: _row(records) for name, records in by_model.items()}, by_model)
+        group: [{"model": name, **_row(records)} for name, records in by_model.items()]
         for group, by_model in finished.items()
     }
 
 
 def comparison_table(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> str:
-    """Lay the rows out as Markdown, the best corrected H first; a mean stands before its standard deviation."""
-    all_rows = [row for rows in groups.values() for row in rows]
-    columns = {key: title for key, title in COLUMNS.items() if any(key in row for row in all_rows)}
+    """Lay the rows out as Markdown, the best corrected H first; a mean stands before its standard deviation.
+
+    By how much corrected H is behind that of the best row stands with its 95 % interval, paired over the seeds of both.
+    """
     blocks = []
     for (data, split), rows in groups.items():
-        ordered = sorted(rows, key=lambda row: -_mean(row["h_corrected"]))
-        cells = [list(columns.values()), *([_cell(key, row[key]) for key in columns] for row in ordered)]
+        ordered = sorted(_behind_the_best(rows), key=lambda row: -_mean(row["h_corrected"]))
+        cells = [list(COLUMNS.values()), *([_cell(key, row[key]) for key in COLUMNS] for row in ordered)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [_line(line, widths) for line in cells]
         lines.insert(1, _line(["-" * width for width in widths], widths))
@@ -90,22 +91,17 @@ def _check(path: Path, record: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _behind_the_best(
-    rows: Mapping[str, Mapping[str, Any]], finished: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> list[dict[str, Any]]:
-    by_seed = {
-        name: {record["seed"]: 100 * h for record in records if (h := record["metrics_corrected"]["h"]) is not None}
-        for name, records in finished.items()
-    }
-    best = max(rows, key=lambda name: _mean(rows[name]["h_corrected"]))
+def _behind_the_best(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Add by how much corrected H the best model has more, over the seeds that both have, with its interval."""
+    best = max(rows, key=lambda row: _mean(row["h_corrected"]))
     found = []
-    for name, row in rows.items():
-        seeds = sorted(by_seed[name].keys() & by_seed[best].keys()) if name != best else []
+    for row in rows:
+        seeds = sorted(row["h_by_seed"].keys() & best["h_by_seed"].keys()) if row is not best else []
         behind = None
         if seeds:
-            gain = paired_gain(*(np.array([by_seed[each][seed] for seed in seeds]) for each in (best, name)))
+            gain = paired_gain(*(np.array([each["h_by_seed"][seed] for seed in seeds]) for each in (best, row)))
             behind = {"mean": gain.mean, "lower": gain.lower, "upper": gain.upper}
-        found.append({"model": name, **row, "h_behind": behind})
+        found.append({**row, "h_behind": behind})
     return found
 
 
@@ -115,6 +111,9 @@ def _row(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "runs": len(records),
         **{key: _spread(records, "metrics", key) for key in ("t1", "u", "s", "h", "ausuc")},
         **{f"{key}_corrected": _spread(records, "metrics_corrected", key) for key in ("u", "s", "h")},
+        "h_by_seed": {
+            str(record["seed"]): 100 * h for record in records if (h := record["metrics_corrected"]["h"]) is not None
+        },
         "unseen_semantics": settings.pop() if len(settings) == 1 else None,
         "updates": _updates(records),
         "seconds": float(np.mean([sum(_of_final_fit(record)) for record in records])),
