@@ -20,13 +20,16 @@ def outcome(toy_dataset):
 
 def test_the_test_view_is_opened_after_all_choices(toy_dataset, monkeypatch):
     opened = []
-    seen_at_opening = type(toy_dataset).test
 
-    def test_view(dataset):
-        opened.append(len(reports))
-        return seen_at_opening(dataset)
+    def watched(opens):
+        def test_view(dataset):
+            opened.append(len(reports))
+            return opens(dataset)
 
-    monkeypatch.setattr(type(toy_dataset), "test", test_view)
+        return test_view
+
+    for way in ("test", "test_in_place"):
+        monkeypatch.setattr(type(toy_dataset), way, watched(getattr(type(toy_dataset), way)))
     reports = []
     outcome = run_protocol(toy_dataset, settings=SHORT, on_progress=reports.append)
     assert opened == [len(reports)]
