@@ -40,6 +40,7 @@ from zslearn.training.plan import Plan
 from zslearn.training.streams import Streams
 
 RESULT = Path(__file__).with_name("step.json")
+COMPILED = Path(__file__).with_name("compiled.json")
 CPU = torch.device("cpu")
 Update = Callable[[], object]
 
@@ -107,12 +108,12 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=Sizes.batch_size)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path, default=None, help="default: step.json or compiled.json beside this file")
     arguments = parser.parse_args()
     if arguments.compiled:
         report = measure_compiled(arguments.rounds, arguments.threads)
         print(compiled_table(report))
-        write_json(arguments.out, report)
+        write_json(arguments.out or COMPILED, report)
         return
     sizes = Sizes(hidden_dim=arguments.hidden_dim, batch_size=arguments.batch_size)
     report = measure(sizes, arguments.rounds, arguments.threads)
@@ -120,7 +121,7 @@ def main() -> None:
     if arguments.zoo:
         report["zoo"] = measure_zoo(arguments.rounds, arguments.threads)
         print("\n" + zoo_table(report["zoo"]))
-    write_json(arguments.out, report)
+    write_json(arguments.out or RESULT, report)
 
 
 def measure(sizes: Sizes, n_rounds: int, n_threads: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from zslearn.nets import multiplied_in
 from zslearn.recogniser.base import Clock, Recogniser, arrays_below
 from zslearn.recogniser.blueprint import check_networks
 from zslearn.recogniser.classifier import fit_classifier, fit_newcomers
-from zslearn.recogniser.rows import SpacePoints, class_moments, space_points, synthesized
+from zslearn.recogniser.rows import SpacePoints, SyntheticSamples, class_moments, space_points, synthesized
 from zslearn.shapes import Features, Ids, Scores, Semantics
 from zslearn.spaces import FeatureSpace, SemanticSpace
 from zslearn.training.loop import Keeper, Loop, Progress, Rows
@@ -160,18 +160,38 @@ class TrainedRecogniser(Recogniser):
         Raises:
             ConfigError: If the model has no final classifier.
         """
-        if not isinstance(self.model, GenerativeModel):
-            raise ConfigError(
-                f"the model {self.model_name!r} has no classifier that learns from samples",
-                remedy="Take a model that synthesizes.",
-            )
-        streams = Streams(seed, self.device)
+        model, streams = self._generative(), Streams(seed, self.device)
         with torch.no_grad():
             mapped = _tensor(self.feature_space.transform(samples.reshape(-1, samples.shape[-1])), self.device)
-            inputs = self.model.represent(mapped, streams).unflatten(0, samples.shape[:2])
+            inputs = model.represent(mapped, streams).unflatten(0, samples.shape[:2])
+        return self._with_classifier(view, inputs, streams)
+
+    def refitted(self, view: TrainingView, seed: int) -> TrainedRecogniser:
+        """Return a recogniser whose final classifier learned from new samples of the model as it is.
+
+        Args:
+            view: What the model was trained on.
+            seed: Draws the samples and the classifier's batches.
+
+        Raises:
+            ConfigError: If the model has no final classifier.
+        """
+        model, streams = self._generative(), Streams(seed, self.device)
+        synthetic = synthesized(model, self.conditions[_ids(view.unseen_ids, self.device)], streams)
+        return self._with_classifier(view, synthetic, streams)
+
+    def _generative(self) -> GenerativeModel:
+        if isinstance(self.model, GenerativeModel):
+            return self.model
+        raise ConfigError(
+            f"the model {self.model_name!r} has no classifier that learns from samples",
+            remedy="Take a model that synthesizes.",
+        )
+
+    def _with_classifier(self, view: TrainingView, synthetic: SyntheticSamples, streams: Streams) -> TrainedRecogniser:
         features = space_points(view, self.feature_space, self.device)
         labels, unseen_ids = _ids(view.labels, self.device), _ids(view.unseen_ids, self.device)
-        classifier = fit_classifier(self.model, features, labels, inputs, unseen_ids, streams)
+        classifier = fit_classifier(self._generative(), features, labels, synthetic, unseen_ids, streams)
         return replace(self, classifier=classifier)
 
     def arrays(self) -> dict[str, Tensor]:
