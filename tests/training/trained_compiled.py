@@ -47,26 +47,26 @@ def steps_of_penalised(compiled):
     return model.state_dict(), {name: state.double() for name, state in streams.state_dict().items()}
 
 
-answers = {}
-for name, settings in (("f-clswgan", {}), ("skd", {"adversarial_weight": 1.0, "sp_seen": True})):
+def both(train):
+    """Return what plain and compiled training come to, and what the user is warned of."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", RuntimeWarning)
-        (plain, terms, moved), (compiled, compiled_terms, _) = (
-            trained(name, settings, toy_dataset(), compiled=compiled) for compiled in (False, True)
-        )
-    not_compiled = [str(each.message) for each in told if issubclass(each.category, RuntimeWarning)]
+        pair = train(False), train(True)
+    return *pair, [str(each.message) for each in told if issubclass(each.category, RuntimeWarning)]
+
+
+answers = {}
+for name, settings in (("f-clswgan", {}), ("skd", {"adversarial_weight": 1.0, "sp_seen": True})):
+    (plain, terms, moved), (compiled, compiled_terms, _), told = both(
+        lambda compiled, name=name, settings=settings: trained(name, settings, toy_dataset(), compiled=compiled)
+    )
     answers[name] = {
         "moved": moved,
         "gap": gap(plain, compiled),
         "gap of terms": max(abs(one - other) for one, other in zip(terms, compiled_terms, strict=True)),
-        "told": not_compiled,
+        "told": told,
         "graphs": torch._dynamo.utils.counters["stats"]["unique_graphs"],
     }
-with warnings.catch_warnings(record=True) as told:
-    warnings.simplefilter("always", RuntimeWarning)
-    pairs = zip(*(steps_of_penalised(compiled) for compiled in (False, True)), strict=True)
-    answers["penalised"] = {
-        "gap": max(gap(one, other) for one, other in pairs),
-        "told": [str(each.message) for each in told if issubclass(each.category, RuntimeWarning)],
-    }
+plain, compiled, told = both(steps_of_penalised)
+answers["penalised"] = {"gap": max(gap(*pair) for pair in zip(plain, compiled, strict=True)), "told": told}
 json.dump(answers, sys.stdout)
