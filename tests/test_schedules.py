@@ -32,7 +32,7 @@ def test_a_peer_is_measured_on_the_way_and_at_the_end(schedules, whole):
 
 
 def test_time_cuts_a_schedule_off(schedules):
-    cut = schedules.peer(toy_dataset(), "f-clswgan", {**SHORT, "n_updates": 100_000, "max_seconds": 0.3}, seed=0)
+    cut = schedules.peer(toy_dataset(), "f-clswgan", {**SHORT, "n_updates": 100_000, "max_seconds": 2.0}, seed=0)
     assert 0 < cut["measured"]["share"] < 0.5
     assert all(point["share"] <= cut["measured"]["share"] for point in cut["on_the_way"])
 
@@ -42,8 +42,11 @@ def test_the_table_tells_how_many_times_as_long_as_ours_a_schedule_takes(schedul
     ours = {"seconds": parts, "metrics_corrected": {"t1": 0.5, "h": 0.4}}
     (tmp_path / "toy-5-s0.json").write_text(json.dumps(ours))
     end = {**whole["measured"], "share": 0.5}
-    peer = {"data": {"name": "toy", "split": "5"}, "seed": 0, "model": "f-clswgan", **whole, "seconds": 45.0}
-    lines = schedules.table([{**peer, "measured": end}], tmp_path).splitlines()
-    assert len(lines) == 2 + len(schedules.SHARES) + 1 + 1
+    peer = {"data": {"name": "toy", "split": "5"}, "seed": 0, "model": "f-clswgan", "settings_of": "toy", **whole}
+    peer |= {"seconds": 45.0, "measured": end}
+    lines = schedules.table([peer, peer], tmp_path).splitlines()
+    assert len(lines) == 2 + 2 * (len(schedules.SHARES) + 1) + 1
     assert lines[-2].endswith("| 45 |")
     assert lines[-1].endswith("| 1.00 | 50.0 | 40.0 | | 2 | 1 |")
+    (borrowed, *_) = schedules.table([{**peer, "settings_of": "CUB"}], tmp_path).splitlines()[2:]
+    assert borrowed.startswith("| f-clswgan, settings of CUB | float32 |")
