@@ -1,6 +1,7 @@
 """Orientation: f-CLSWGAN epoch by epoch, so that it can stand beside the figures of its authors' code.
 
     python benchmarks/orientation.py run FOLDER --splits 0 1      # class splits, for development
+    python benchmarks/orientation.py run FOLDER --splits 0 --counts 100 300    # their classifier on fewer samples too
     python benchmarks/orientation.py run FOLDER --splits official # an opening: write it down in openings.md
     python benchmarks/orientation.py table                        # what is kept
 
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("data", nargs="?", default="FLO")
     parser.add_argument("--splits", nargs="+", default=["0"])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--counts", nargs="+", type=int, default=[], help="numbers of synthetic samples of a class")
     arguments = parser.parse_args()
     if arguments.what == "table":
         print(table(read_records()))
@@ -88,7 +90,8 @@ def main() -> None:
             if dataset.split == "official":
                 print(f"This opens the official test view of {dataset.name}: write it down in openings.md.")
             RECORDS.mkdir(exist_ok=True)
-            write_json(path, follow(dataset, published_settings(MODEL, "FLO", 1), arguments.seed))
+            settings = published_settings(MODEL, "FLO", 1)
+            write_json(path, follow(dataset, settings, arguments.seed, counts=arguments.counts))
 
 
 def read_records() -> list[dict[str, Any]]:
@@ -97,7 +100,13 @@ def read_records() -> list[dict[str, Any]]:
 
 
 def follow(
-    dataset: ZSLDataset, settings: Mapping[str, Any], seed: int, *, n_epochs: int = N_EPOCHS, width: int = WIDTH
+    dataset: ZSLDataset,
+    settings: Mapping[str, Any],
+    seed: int,
+    *,
+    counts: Sequence[int] = (),
+    n_epochs: int = N_EPOCHS,
+    width: int = WIDTH,
 ) -> dict[str, Any]:
     """Train once, and measure what every epoch's generator would have come to.
 
@@ -105,6 +114,7 @@ def follow(
         dataset: What to train and measure on; its test view is opened.
         settings: The published settings; width and updates are set here.
         seed: Decides every random number.
+        counts: Numbers of synthetic samples of a class for which their classifier is trained beside the published one.
         n_epochs: Passes over the training rows.
         width: Of all networks.
     """
@@ -116,17 +126,20 @@ def follow(
     last = fit_recogniser(view, MODEL, settings, seed=seed, device=device, keeper=snapshots)
     if not isinstance(last, TrainedRecogniser):
         raise TypeError(f"{MODEL} is not trained")
-    epochs, theirs = [], []
+    epochs: list[dict[str, Any]] = []
+    theirs: dict[int, list[dict[str, Any]]] = {count: [] for count in (settings["n_synthetic"], *counts)}
     for epoch, generator in enumerate(snapshots.generators, 1):
         last.model.get_submodule("generator").load_state_dict(generator)
-        inputs = _inputs(last, view, seed)
+        inputs = _inputs(last, view, seed, settings["n_synthetic"])
         recogniser = replace(last, classifier=fit_classifier(last.model, *inputs, Streams(seed, device)))
         epochs.append({"epoch": epoch, **_measured(recogniser, test)})
-        passes = their_classifiers(last, *inputs, seed)
-        theirs += [
-            {"epoch": epoch, "pass": n, **_measured(replace(last, classifier=classifier), test)}
-            for n, classifier in enumerate(passes, 1)
-        ]
+        for count, found in theirs.items():
+            passes = their_classifiers(last, *_inputs(last, view, seed, count), seed)
+            found += [
+                {"epoch": epoch, "pass": n, **_measured(replace(last, classifier=classifier), test)}
+                for n, classifier in enumerate(passes, 1)
+            ]
+    published = theirs.pop(settings["n_synthetic"])
     return {
         "data": {"name": dataset.name, "split": dataset.split, "checksum": dataset.checksum},
         "model": MODEL,
@@ -134,8 +147,9 @@ def follow(
         "seed": seed,
         "last": epochs[-1],
         "test-selected": max(epochs, key=_h),
-        "test-selected, their classifier": max(theirs, key=_h),
-        "their classifier, last": theirs[-1],
+        "test-selected, their classifier": max(published, key=_h),
+        **{f"test-selected, their classifier, {count} samples": max(found, key=_h) for count, found in theirs.items()},
+        "their classifier, last": published[-1],
         "epochs": epochs,
     }
 
@@ -147,29 +161,32 @@ def their_classifiers(
 
     Adam with a constant step, batches as large as the number of synthetic samples of a class, a permutation each pass.
     """
-    config, device = recogniser.model.config, features.device
+    device, n_synthetic = features.device, drawn.shape[1]
     torch.manual_seed(seed)
     inputs = torch.cat([features, drawn.flatten(0, 1)])
-    targets = torch.cat([labels, unseen_ids.repeat_interleave(config.n_synthetic)])
+    targets = torch.cat([labels, unseen_ids.repeat_interleave(n_synthetic)])
     linear = torch.nn.Linear(inputs.shape[1], len(recogniser.conditions), device=device)
     torch.nn.init.normal_(linear.weight, 0.0, 0.02)
     torch.nn.init.zeros_(linear.bias)
-    optimiser = torch.optim.Adam(linear.parameters(), config.classifier_learning_rate, betas=(0.5, 0.999))
+    rate = recogniser.model.config.classifier_learning_rate
+    optimiser = torch.optim.Adam(linear.parameters(), rate, betas=(0.5, 0.999))
     for _ in range(N_PASSES):
-        for rows in torch.randperm(len(inputs), device=device).split(config.n_synthetic):
+        for rows in torch.randperm(len(inputs), device=device).split(n_synthetic):
             optimiser.zero_grad()
             torch.nn.functional.cross_entropy(linear(inputs[rows]), targets[rows]).backward()
             optimiser.step()
         yield LinearClassifier(linear.weight.detach().clone(), linear.bias.detach().clone())
 
 
-def _inputs(recogniser: TrainedRecogniser, view: TrainingView, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _inputs(
+    recogniser: TrainedRecogniser, view: TrainingView, seed: int, n_synthetic: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return what a final classifier is fitted to: real samples and their classes, synthetic ones and theirs."""
     model, device = recogniser.model, recogniser.device
     mapped = torch.tensor(recogniser.feature_space.transform(view.features), dtype=torch.float32, device=device)
     unseen_ids = torch.tensor(view.unseen_ids, device=device)
     conditions = recogniser.conditions[unseen_ids]
-    drawn = sample_classes(model.sample_inputs, conditions, model.config.n_synthetic, Streams(seed, device))
+    drawn = sample_classes(model.sample_inputs, conditions, n_synthetic, Streams(seed, device))
     return mapped, torch.tensor(view.labels, device=device), drawn, unseen_ids
 
 
@@ -187,7 +204,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     lines = ["| data, split, seed | what | epoch | pass | U | S | H |", "| --- " * 7 + "|"]
     for record in records:
         data = record["data"]
-        for what in ("last", "test-selected", "test-selected, their classifier"):
+        for what in (key for key in record if key.startswith(("last", "test-selected"))):
             found = record[what]
             cells = [f"{data['name']}, {data['split']}, {record['seed']}", what, str(found["epoch"])]
             cells += [str(found.get("pass", "")), *(f"{100 * found[key]:.1f}" for key in ("u", "s", "h"))]
