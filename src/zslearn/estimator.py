@@ -17,19 +17,27 @@ from sklearn.utils.validation import validate_data
 
 from zslearn import __version__
 from zslearn.classifiers.calibration import correct
-from zslearn.data.checks import check_features, check_semantics, listed
+from zslearn.data.checks import check_semantics, listed
 from zslearn.data.dataset import TrainingView
-from zslearn.data.mapped import AnyRows, any_negative, taken
+from zslearn.data.mapped import AnyRows, any_negative
 from zslearn.data.splits import RehearsalFold, rehearsal_folds
 from zslearn.devices import resolve_device
 from zslearn.errors import ConfigError, DataError, ZslearnError, unknown_name
 from zslearn.evaluation.metrics import Metrics, per_class_accuracy
+from zslearn.inputs import (
+    attribute_order,
+    check_new_names,
+    class_table,
+    feature_rows,
+    label_names,
+    training_view,
+)
 from zslearn.model_files import read_model, write_model
 from zslearn.models import model_entry
 from zslearn.notebook import facts_html, percent
 from zslearn.recogniser import Recogniser, fit_recogniser, restore_recogniser
 from zslearn.rehearsal import Rehearsal, Scorer, rehearse
-from zslearn.shapes import Features, Ids, Scores, Semantics
+from zslearn.shapes import Ids, Scores, Semantics
 from zslearn.training.checkpoint import Checkpoints
 from zslearn.training.loop import Progress
 from zslearn.training.streams import derive_seed
@@ -37,7 +45,6 @@ from zslearn.training.team import current_team
 
 Candidates = Literal["all", "seen", "unseen"]
 N_FOLDS = 3
-_NAME_COLUMN = "name"
 
 
 @dataclass(frozen=True)
@@ -144,8 +151,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "GenerativeZSL requires y to be passed, but the target y is None", remedy="Give the class of every row."
             )
         self.torch_ = isinstance(X, torch.Tensor)
-        names, vectors, attribute_names = _class_table(semantics, classes)
-        view, names = _training_view(X, y, names, vectors, unseen_classes, attribute_names)
+        names, vectors, attribute_names = class_table(semantics, classes)
+        view, names = training_view(X, y, names, vectors, unseen_classes, attribute_names)
         self.fit_view(view)
         self._learn_classes(names, view.seen_ids, view.semantics)
         if hasattr(X, "columns"):
@@ -315,7 +322,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             DataError: If the features are not usable or not of the model's size.
         """
         self._check_fitted()
-        features = _features(X)
+        features = feature_rows(X)
         if features.shape[1] != self.n_features_in_:
             raise DataError(
                 "the features do not fit the model",
@@ -341,7 +348,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             DataError: If there is no row, or not a label for each.
         """
-        ids, n_rows = self._ids_of(_names(y)), len(X)
+        ids, n_rows = self._ids_of(label_names(y)), len(X)
         if not n_rows or len(ids) != n_rows:
             raise DataError(
                 "there is nothing to score" if not n_rows else "labels and features do not match",
@@ -399,10 +406,10 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 that the estimator was fitted to. Nothing is added then.
         """
         self._check_fitted()
-        names, vectors, attribute_names = _class_table(self._by_attribute(semantics), classes)
+        names, vectors, attribute_names = class_table(self._by_attribute(semantics), classes)
         if attribute_names and self.attribute_names_:
-            vectors = vectors[:, _attribute_order(attribute_names, self.attribute_names_)]
-        _check_new_names(names, self.classes_.tolist())
+            vectors = vectors[:, attribute_order(attribute_names, self.attribute_names_)]
+        check_new_names(names, self.classes_.tolist())
         if vectors.shape[1] != self.semantics_.shape[1]:
             raise DataError(
                 "the semantics of the new classes do not fit the model",
@@ -440,7 +447,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 received=f"{name!r} described by name",
                 remedy=f"Give {self.semantics_.shape[1]} numbers for a class, in the order of the training.",
             )
-        _attribute_order(list(values), self.attribute_names_)
+        attribute_order(list(values), self.attribute_names_)
         return self.attribute_names_
 
     def drop_classes(self, names: Sequence[Any]) -> GenerativeZSL:
@@ -532,12 +539,11 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seen_ids = np.array([i for i, name in enumerate(names) if name in seen], dtype=np.int64)
             estimator._learn_classes(names, seen_ids, tensors["classes.semantics"].numpy(), facts["added"])
             estimator.n_features_in_ = facts["feature_dim"]
-            if facts.get("feature_names"):
+            if facts["feature_names"]:
                 estimator.feature_names_in_ = np.asarray(facts["feature_names"], dtype=object)
             estimator.image_shape_ = None if facts["image_shape"] is None else tuple(facts["image_shape"])
-            # Models saved before there were encoders do not have these.
-            estimator.backbone_, estimator.text_encoder_ = facts.get("backbone"), facts.get("text_encoder")
-            estimator.attribute_names_ = tuple(facts.get("attributes", ()))
+            estimator.backbone_, estimator.text_encoder_ = facts["backbone"], facts["text_encoder"]
+            estimator.attribute_names_ = tuple(facts["attributes"])
             estimator._check_restored(tensors)
         except ZslearnError:
             raise
@@ -648,143 +654,6 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return values
 
 
-def _class_table(semantics: Any, classes: Sequence[Any] | None) -> tuple[list[Any], Semantics, tuple[str, ...]]:
-    """Return the class names, their semantics and the attributes' names, whatever form these came in."""
-    attribute_names: tuple[str, ...] = ()
-    if isinstance(semantics, Mapping):
-        names, vectors = list(semantics), [np.asarray(vector) for vector in semantics.values()]
-    elif hasattr(semantics, "columns") and hasattr(semantics, "to_numpy"):
-        columns = list(semantics.columns)
-        if classes is not None:
-            names = list(np.asarray(classes).tolist())
-        elif hasattr(semantics, "index"):
-            names = list(semantics.index)
-        else:
-            # A frame without an index names its classes in a column.
-            if _NAME_COLUMN not in columns:
-                raise unknown_name("column", _NAME_COLUMN, map(str, columns))
-            names = list(semantics[_NAME_COLUMN])
-            columns.remove(_NAME_COLUMN)
-        vectors = list(semantics[columns].to_numpy())
-        if all(isinstance(column, str) for column in columns):
-            attribute_names = tuple(columns)
-    elif classes is not None:
-        names, vectors = list(np.asarray(classes).tolist()), list(np.asarray(semantics))
-    else:
-        raise DataError(
-            "the semantics name no classes",
-            expected="a mapping or data frame by class name, or an array and classes=",
-            received=type(semantics).__name__,
-            remedy="Give the names of the array's rows as classes=.",
-        )
-    lengths = {np.shape(vector) for vector in vectors}
-    if len(names) != len(vectors) or len(lengths) != 1 or len(next(iter(lengths))) != 1:
-        raise DataError(
-            "the semantics are not one vector of the same length per class",
-            received=f"{len(names)} names and vectors of shapes {sorted(map(str, lengths))}",
-            remedy="Give every class the same attributes.",
-        )
-    table = np.stack(vectors)
-    if table.dtype.kind not in "fiub":
-        raise DataError("the semantics are not numbers", received=str(table.dtype), remedy="Encode texts as numbers.")
-    plain = [name.item() if isinstance(name, np.generic) else name for name in names]
-    return plain, table.astype(np.float64), attribute_names
-
-
-def _attribute_order(given: Sequence[str], known: Sequence[str]) -> list[int]:
-    """Return where each known attribute stands among the given ones, which must be the same."""
-    for name in given:
-        if name not in known:
-            raise unknown_name("attribute", name, known)
-    missing = [name for name in known if name not in given]
-    if missing:
-        raise DataError(
-            "a class is not described by all attributes",
-            expected=f"{len(known)} attributes",
-            received=f"none for {listed(missing)}",
-            remedy="Give a number for each attribute.",
-        )
-    return [list(given).index(name) for name in known]
-
-
-def _check_new_names(names: Sequence[Any], known: Sequence[Any]) -> None:
-    """Check that new classes have names of their own, of the same type as the known ones."""
-    kind = str if isinstance(known[0], str) else int
-    taken = {_spelling(name): name for name in known}
-    for name in names:
-        if not isinstance(name, kind) or isinstance(name, bool) or not str(name).strip():
-            raise DataError(
-                f"{name!r} cannot name a class of this model",
-                expected="a text that is not blank" if kind is str else "a whole number, as of the other classes",
-                remedy="Give the class another name.",
-            )
-        spelling = _spelling(name)
-        if spelling in taken:
-            other = taken[spelling]
-            raise DataError(
-                f"there is a class called {other!r} already"
-                if other == name
-                else f"{name!r} differs from the class {other!r} by case or blanks only",
-                remedy="Drop that class first, or give the new one another name.",
-            )
-        taken[spelling] = name
-
-
-def _spelling(name: Any) -> str:
-    """What names have in common that people would take for the same."""
-    return " ".join(str(name).split()).casefold()
-
-
-def _training_view(
-    X: Any,
-    y: Any,
-    names: list[Any],
-    semantics: Semantics,
-    unseen_classes: Sequence[Any] | None,
-    attribute_names: tuple[str, ...],
-) -> tuple[TrainingView, list[Any]]:
-    """Return the view, whose class names are texts, and the names as they came."""
-    features, labels = _features(X), _names(y)
-    index = {name: row for row, name in enumerate(names)}
-    labelled = set(labels.tolist())
-    without = sorted(map(str, labelled - set(index)))
-    if without:
-        raise DataError(
-            f"classes have labels but no semantics: {', '.join(without[:5])}",
-            remedy="Add a semantic vector for each of them, or drop their rows.",
-        )
-    unseen = [name for name in names if name not in labelled]
-    if unseen_classes is not None:
-        unseen = list(np.asarray(unseen_classes).tolist())
-        for name in unseen:
-            if name not in index:
-                raise unknown_name("class", str(name), map(str, index))
-        overlap = sorted(str(name) for name in unseen if name in labelled)
-        if overlap:
-            raise DataError(
-                f"unseen classes have labels: {', '.join(overlap[:5])}",
-                expected="no sample of an unseen class",
-                remedy="Drop their rows, or do not name them as unseen.",
-            )
-    kept = [name for name in names if name in labelled or name in set(unseen)]
-    rank = {name: class_id for class_id, name in enumerate(kept)}
-    seen_ids = np.array([rank[name] for name in kept if name in labelled], dtype=np.int64)
-    view = TrainingView(
-        name="fit",
-        features=taken(features, np.arange(len(features))) if isinstance(features, np.memmap) else features,
-        labels=np.array([rank[name] for name in labels.tolist()], dtype=np.int64),
-        semantics=semantics[[index[name] for name in kept]],
-        class_names=tuple(map(str, kept)),
-        seen_ids=seen_ids,
-        unseen_ids=np.setdiff1d(np.arange(len(kept)), seen_ids),
-        groups=None,
-        rehearsal_groups=(),
-        image_shape=None,
-        attribute_names=attribute_names,
-    )
-    return view, kept
-
-
 def _check_batch(settings: Mapping[str, Any], n_rows: int) -> None:
     """Refuse a batch that was asked for and is larger than the data; a default one draws some rows twice."""
     size = settings.get("batch_size")
@@ -795,57 +664,6 @@ def _check_batch(settings: Mapping[str, Any], n_rows: int) -> None:
             received=str(size),
             remedy="Lower batch_size.",
         )
-
-
-def _features(X: Any) -> Features:
-    if hasattr(X, "tocsr"):
-        raise DataError(
-            "sparse features are not supported",
-            expected="a dense array [n_rows, feature_dim]",
-            received=type(X).__name__,
-            remedy="Make them dense with toarray().",
-        )
-    features = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else np.asanyarray(X)
-    if features.dtype == object:
-        features = _plain_numbers(features)
-    if features.ndim != 2 or features.dtype.kind not in "fiub":
-        raise DataError(
-            "the features are not a table of numbers",
-            expected="an array [n_rows, feature_dim]",
-            received=f"shape {features.shape} of {features.dtype}",
-            remedy="Reshape your data to one row of numbers per sample.",
-        )
-    checked = check_features(features)
-    return checked if isinstance(checked, np.memmap) else checked.astype(np.float32, copy=False)
-
-
-def _plain_numbers(objects: NDArray[Any]) -> NDArray[Any]:
-    """Turn an array of Python objects into numbers, where all of them are; leave it alone otherwise."""
-    try:
-        return objects.astype(np.float64)
-    except (TypeError, ValueError):
-        return objects
-
-
-def _names(y: Any) -> NDArray[Any]:
-    names = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
-    if names.ndim != 1:
-        raise DataError(
-            "the labels are not one name per row",
-            expected="an array [n_rows]",
-            received=f"shape {names.shape}",
-            remedy="Flatten them.",
-        )
-    if names.dtype.kind == "f":
-        odd = ~np.isfinite(names) | (names != np.floor(names))
-        if odd.any():
-            raise DataError(
-                "the labels are continuous numbers, or contain NaN or infinity",
-                expected="class names: texts or whole numbers",
-                received=str(names[odd][0]),
-                remedy="Give the class of every row.",
-            )
-    return names
 
 
 def _restored_rehearsal(facts: dict[str, Any] | None) -> Rehearsal | None:
