@@ -27,7 +27,7 @@ from zslearn.evaluation.metrics import Metrics, per_class_accuracy
 from zslearn.inputs import (
     attribute_order,
     check_new_names,
-    class_table,
+    class_semantics,
     feature_rows,
     label_names,
     training_view,
@@ -151,7 +151,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "GenerativeZSL requires y to be passed, but the target y is None", remedy="Give the class of every row."
             )
         self.torch_ = isinstance(X, torch.Tensor)
-        names, vectors, attribute_names = class_table(semantics, classes)
+        names, vectors, attribute_names = class_semantics(semantics, classes)
         view, names = training_view(X, y, names, vectors, unseen_classes, attribute_names)
         self.fit_view(view)
         self._learn_classes(names, view.seen_ids, view.semantics)
@@ -406,7 +406,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 that the estimator was fitted to. Nothing is added then.
         """
         self._check_fitted()
-        names, vectors, attribute_names = class_table(self._by_attribute(semantics), classes)
+        names, vectors, attribute_names = class_semantics(self._by_attribute(semantics), classes)
         if attribute_names and self.attribute_names_:
             vectors = vectors[:, attribute_order(attribute_names, self.attribute_names_)]
         check_new_names(names, self.classes_.tolist())

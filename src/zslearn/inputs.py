@@ -18,7 +18,7 @@ from zslearn.shapes import Features, Semantics
 _NAME_COLUMN = "name"
 
 
-def class_table(semantics: Any, classes: Sequence[Any] | None) -> tuple[list[Any], Semantics, tuple[str, ...]]:
+def class_semantics(semantics: Any, classes: Sequence[Any] | None) -> tuple[list[Any], Semantics, tuple[str, ...]]:
     """Read the semantics of classes.
 
     Args:
