@@ -18,6 +18,9 @@ references: false
 models:
   - model: ale
     settings: {n_updates: 4}
+  - model: ale
+    label: longer
+    settings: {n_updates: 8}
   - model: eszsl
   - model: teacher
     settings: {n_updates: 1000, max_seconds: 0.001}
@@ -46,7 +49,7 @@ def rows(folder):
 
 
 def test_figures_are_means_and_deviations_over_seeds(folder, rows):
-    records = [record for job, record in folder.records() if job["model"] == "ale"]
+    records = [record for job, record in folder.records() if (job["model"], job["arm"]) == ("ale", None)]
     t1 = [100 * record["metrics"]["t1"] for record in records]
     assert rows["ale"]["t1"] == pytest.approx({"mean": np.mean(t1), "sd": np.std(t1, ddof=1)})
     areas = [record["metrics"]["ausuc"] for record in records]
@@ -54,10 +57,17 @@ def test_figures_are_means_and_deviations_over_seeds(folder, rows):
     assert rows["ale"]["runs"] == 2
 
 
+def test_a_model_with_other_settings_has_a_row_by_its_label(folder, rows):
+    assert rows["ale: longer"]["runs"] == 2
+    assert [rows[name]["updates"]["done"] for name in ("ale", "ale: longer")] == [4, 8]
+    assert "\n| ale: longer " in comparison_table(compare_models(folder))
+
+
 def test_the_others_are_paired_with_the_best_seed_by_seed(folder):
     h = {}
     for job, record in folder.records():
-        h.setdefault(job["model"], {})[record["seed"]] = 100 * record["metrics_corrected"]["h"]
+        name = job["model"] if job["arm"] is None else f"{job['model']}: {job['arm']}"
+        h.setdefault(name, {})[record["seed"]] = 100 * record["metrics_corrected"]["h"]
     _, _, _, _, best, *others = comparison_table(compare_models(folder)).splitlines()
     place = list(COLUMNS).index("h_behind")
     ours, *theirs = ([cell.strip() for cell in line.strip("|").split("|")] for line in (best, *others))
@@ -119,7 +129,7 @@ def test_the_command_prints_it_and_refuses_what_has_no_run(folder, tmp_path, cap
     assert capsys.readouterr().out.rstrip("\n") == comparison_table(compare_models(folder))
     assert main(["benchmark", "table", str(folder.path), "--json"]) == 0
     (table,) = json.loads(capsys.readouterr().out)
-    assert {row["model"] for row in table["rows"]} == {"ale", "eszsl", "teacher"}
+    assert {row["model"] for row in table["rows"]} == {"ale", "ale: longer", "eszsl", "teacher"}
     plan = (folder.path / "experiment.json").read_text()
     (tmp_path / "experiment.json").write_text(plan)
     assert main(["benchmark", "table", str(tmp_path)]) == 2

@@ -91,6 +91,12 @@ def test_a_budget_without_a_search_and_a_model_twice_are_refused():
         read(base.format("skd") + "search: {trials: 3}\n")
     with pytest.raises(ConfigError, match="line 3: the model skd is listed twice"):
         read(base.format("skd, {model: skd}"))
+    with pytest.raises(ConfigError, match="line 3: the model skd is listed twice as 'short'"):
+        read(base.format("{model: skd, label: short}, {model: skd, label: short}"))
+    with pytest.raises(ConfigError, match="line 3: a label is no text"):
+        read(base.format("{model: skd, label: 3}"))
+    with pytest.raises(ConfigError, match="line 3: the arms of an ablation have names already"):
+        read(base.format("{model: skd, label: short}") + "ablation: parts\n")
     with pytest.raises(ConfigError, match="the grid is too large"):
         read(base.format("skd") + f"seeds: {list(range(400))}\nsplits: {list(range(400))}\n")
 

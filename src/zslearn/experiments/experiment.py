@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -76,7 +76,7 @@ class ModelChoice:
         model: Its name in the registry.
         settings: What differs from its defaults, budget included.
         search: What to search, by field; nothing where settings are taken as they are.
-        arms: The arms of an ablation or a sweep; one without a name otherwise.
+        arms: The arms of an ablation or a sweep; in a grid the label, if the model has one; otherwise none.
         mark: Where its settings come from.
         published: Whether it starts, on data sets that its authors published settings for, from these.
         at_most: Caps on settings, by field.
@@ -309,13 +309,18 @@ def _models(parts: Mapping[str, Entry], kind: Kind, trials: int) -> tuple[ModelC
     entries = parts["models"].items("models")
     at_most = _at_most(parts["at_most"]) if "at_most" in parts else {}
     named = [_model_name(entry) for entry in entries]
+    labelled = [(name, _label(entry, kind)) for entry, name in zip(entries, named, strict=True)]
     chosen: list[ModelChoice] = []
-    for entry, name in zip(entries, named, strict=True):
-        if named.count(name) > 1:
-            entry.refuse(f"the model {name} is listed twice")
+    for entry, (name, label) in zip(entries, labelled, strict=True):
+        if labelled.count((name, label)) > 1:
+            entry.refuse(
+                f"the model {name} is listed twice" + (f" as {label!r}" if label else ""),
+                remedy="Give one of them a label of its own, in a grid, or drop it.",
+            )
         others = [other for other, facts in MODELS.items() if other not in named and not facts.one_space]
         names = others if name == ALL_MODELS else [name]
-        chosen += [_model(entry, each, parts, kind, trials, at_most) for each in names]
+        models = [_model(entry, each, parts, kind, trials, at_most) for each in names]
+        chosen += [replace(model, arms=(Arm(name=label),)) for model in models] if label else models
     if not chosen:
         parts["models"].refuse("no model is left", expected="at least one")
     return tuple(chosen)
@@ -324,7 +329,7 @@ def _models(parts: Mapping[str, Entry], kind: Kind, trials: int) -> tuple[ModelC
 def _model_name(entry: Entry) -> str:
     named = entry
     if not isinstance(entry.value, str):
-        fields = entry.mapping("a model", ("model", "settings", "search", "mark", "published"))
+        fields = entry.mapping("a model", ("model", "label", "settings", "search", "mark", "published"))
         if "model" not in fields:
             entry.refuse("a model has no name", expected="model: NAME")
         named = fields["model"]
@@ -332,6 +337,16 @@ def _model_name(entry: Entry) -> str:
     if name != ALL_MODELS and name not in MODELS:
         raise named.located(unknown_name("model", name, [*MODELS, ALL_MODELS]))
     return name
+
+
+def _label(entry: Entry, kind: Kind) -> str | None:
+    """What tells a model from itself with other settings."""
+    fields = {} if isinstance(entry.value, str) else entry.mapping("a model")
+    if "label" not in fields:
+        return None
+    if kind != "grid":
+        fields["label"].refuse(f"the arms of {'an' if kind == 'ablation' else 'a'} {kind} have names already")
+    return fields["label"].text("a label").strip()
 
 
 def _model(
