@@ -85,6 +85,7 @@ def comparison(name):
 
 
 MADE = {
+    "comparison, flo": lambda: comparison("flo"),
     "comparison, glyphs": lambda: comparison("glyphs"),
     "closing": lambda: closing(whole=True),
     "closing, best": lambda: closing(whole=False),
