@@ -83,7 +83,7 @@ def attribute_order(given: Sequence[str], known: Sequence[str]) -> list[int]:
     """
     for name in given:
         if name not in known:
-            raise unknown_name("attribute", name, known)
+            raise unknown_name("attribute", str(name), known)
     missing = [name for name in known if name not in given]
     if missing:
         raise DataError(

@@ -142,7 +142,7 @@ def test_classes_come_and_go(session, new_class, saved):
     ("description", "message"),
     [
         ({}, "the class is not described (expected attributes or blend; received nothing)"),
-        ({"attributes": {}}, "attributes of the class are missing"),
+        ({"attributes": {}}, "a class is not described by all attributes"),
         ({"attributes": {"wings": 1}}, "there is no attribute called 'wings'"),
         ({"blend": {}}, "the blend is empty"),
         ({"blend": {"A": 0.0}}, "the blend is empty"),

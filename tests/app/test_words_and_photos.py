@@ -88,7 +88,7 @@ def test_sentences_that_were_mixed_with_attributes_come_with_sliders(make_sessio
     described = {"sentence": "an animal with stripes", "attributes": {"legs": 4, "wings": 0}}
     session.add("another zebra", described)
     assert session._estimator.semantics_[-1] == pytest.approx(session._estimator.semantics_[2])
-    with pytest.raises(DataError, match="attributes of the class are missing"):
+    with pytest.raises(DataError, match="a class is not described by all attributes"):
         session.imagine({"sentence": "an animal", "attributes": {"legs": 1}})
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from zslearn.data.checks import check_semantics, listed
 from zslearn.errors import DataError, unknown_name
 from zslearn.estimator import GenerativeZSL
+from zslearn.inputs import attribute_order
 from zslearn.shapes import Semantics
 
 if TYPE_CHECKING:
@@ -127,17 +128,7 @@ class Describer:
     def _told(self, values: Mapping[str, Any]) -> list[float]:
         """Return a number for every slider, in order."""
         names = [slider.name for slider in self.sliders]
-        for name in values:
-            if name not in names:
-                raise unknown_name("attribute", str(name), names)
-        missing = [name for name in names if name not in values]
-        if missing:
-            raise DataError(
-                "attributes of the class are missing",
-                expected=f"a number for each of {len(names)} attributes",
-                received=f"none for {listed(missing)}",
-                remedy="Tell all of them.",
-            )
+        attribute_order(list(values), names)
         return [_number(values[name], name) for name in names]
 
     def _blended(self, weights: Mapping[str, Any]) -> Vector:
