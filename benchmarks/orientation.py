@@ -33,7 +33,6 @@ from zslearn.files import write_json
 from zslearn.models.base import sample_classes
 from zslearn.models.published import published_settings
 from zslearn.recogniser import fit_recogniser
-from zslearn.recogniser.classifier import fit_classifier
 from zslearn.recogniser.trained import TrainedRecogniser
 from zslearn.training.loop import Loop
 from zslearn.training.streams import Streams
@@ -128,13 +127,12 @@ def follow(
         raise TypeError(f"{MODEL} is not trained")
     epochs: list[dict[str, Any]] = []
     theirs: dict[int, list[dict[str, Any]]] = {count: [] for count in (settings["n_synthetic"], *counts)}
+    real = _real(last, view)
     for epoch, generator in enumerate(snapshots.generators, 1):
         last.model.get_submodule("generator").load_state_dict(generator)
-        inputs = _inputs(last, view, seed, settings["n_synthetic"])
-        recogniser = replace(last, classifier=fit_classifier(last.model, *inputs, Streams(seed, device)))
-        epochs.append({"epoch": epoch, **_measured(recogniser, test)})
+        epochs.append({"epoch": epoch, **_measured(last.refitted(view, seed), test)})
         for count, found in theirs.items():
-            passes = their_classifiers(last, *_inputs(last, view, seed, count), seed)
+            passes = their_classifiers(last, *real, *_synthetic(last, view, seed, count), seed)
             found += [
                 {"epoch": epoch, "pass": n, **_measured(replace(last, classifier=classifier), test)}
                 for n, classifier in enumerate(passes, 1)
@@ -178,16 +176,18 @@ def their_classifiers(
         yield LinearClassifier(linear.weight.detach().clone(), linear.bias.detach().clone())
 
 
-def _inputs(
-    recogniser: TrainedRecogniser, view: TrainingView, seed: int, n_synthetic: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return what a final classifier is fitted to: real samples and their classes, synthetic ones and theirs."""
+def _real(recogniser: TrainedRecogniser, view: TrainingView) -> tuple[Tensor, Tensor]:
+    """Return the real samples that a final classifier is fitted to, and their classes."""
+    mapped = torch.tensor(recogniser.feature_space.transform(view.features), dtype=torch.float32)
+    return mapped.to(recogniser.device), torch.tensor(view.labels, device=recogniser.device)
+
+
+def _synthetic(recogniser: TrainedRecogniser, view: TrainingView, seed: int, n_synthetic: int) -> tuple[Tensor, Tensor]:
+    """Return the synthetic samples that a final classifier is fitted to, class by class, and the classes."""
     model, device = recogniser.model, recogniser.device
-    mapped = torch.tensor(recogniser.feature_space.transform(view.features), dtype=torch.float32, device=device)
     unseen_ids = torch.tensor(view.unseen_ids, device=device)
     conditions = recogniser.conditions[unseen_ids]
-    drawn = sample_classes(model.sample_inputs, conditions, n_synthetic, Streams(seed, device))
-    return mapped, torch.tensor(view.labels, device=device), drawn, unseen_ids
+    return sample_classes(model.sample_inputs, conditions, n_synthetic, Streams(seed, device)), unseen_ids
 
 
 def _measured(recogniser: TrainedRecogniser, test: TestView) -> dict[str, float]:

@@ -50,7 +50,10 @@ def test_their_classifier_learns_pass_by_pass(orientation, toy_dataset):
     view, seed = toy_dataset.training(), 0
     few = {"n_updates": 20, "teacher_updates": 5, "hidden_dim": 8, "n_synthetic": 10}
     last = orientation.fit_recogniser(view, "f-clswgan", few, seed=seed, device=torch.device("cpu"))
-    features, labels, drawn, unseen_ids = inputs = orientation._inputs(last, view, seed, 10)
+    features, labels, drawn, unseen_ids = inputs = (
+        *orientation._real(last, view),
+        *orientation._synthetic(last, view, seed, 10),
+    )
     rows = torch.cat([features, drawn.flatten(0, 1)])
     targets = torch.cat([labels, unseen_ids.repeat_interleave(10)])
     losses = [

@@ -25,7 +25,7 @@ from zslearn.devices import resolve_device
 from zslearn.errors import ConfigError, DataError, ZslearnError, unknown_name
 from zslearn.evaluation.metrics import Metrics, per_class_accuracy
 from zslearn.inputs import (
-    attribute_order,
+    check_attributes,
     check_new_names,
     class_semantics,
     feature_rows,
@@ -408,7 +408,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         names, vectors, attribute_names = class_semantics(self._by_attribute(semantics), classes)
         if attribute_names and self.attribute_names_:
-            vectors = vectors[:, attribute_order(attribute_names, self.attribute_names_)]
+            check_attributes(attribute_names, self.attribute_names_)
+            vectors = vectors[:, [attribute_names.index(name) for name in self.attribute_names_]]
         check_new_names(names, self.classes_.tolist())
         if vectors.shape[1] != self.semantics_.shape[1]:
             raise DataError(
@@ -447,7 +448,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 received=f"{name!r} described by name",
                 remedy=f"Give {self.semantics_.shape[1]} numbers for a class, in the order of the training.",
             )
-        attribute_order(list(values), self.attribute_names_)
+        check_attributes(values, self.attribute_names_)
         return self.attribute_names_
 
     def drop_classes(self, names: Sequence[Any]) -> GenerativeZSL:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,8 +74,8 @@ def class_semantics(semantics: Any, classes: Sequence[Any] | None) -> tuple[list
     return plain, table.astype(np.float64), attribute_names
 
 
-def attribute_order(given: Sequence[str], known: Sequence[str]) -> list[int]:
-    """Return where each known attribute stands among the given ones.
+def check_attributes(given: Collection[str], known: Sequence[str]) -> None:
+    """Check that what is given for a class are the known attributes, in any order.
 
     Raises:
         UnknownNameError: If a given one is not known.
@@ -92,7 +92,6 @@ def attribute_order(given: Sequence[str], known: Sequence[str]) -> list[int]:
             received=f"none for {listed(missing)}",
             remedy="Give a number for each attribute.",
         )
-    return [list(given).index(name) for name in known]
 
 
 def check_new_names(names: Sequence[Any], known: Sequence[Any]) -> None:

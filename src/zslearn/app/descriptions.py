@@ -14,7 +14,7 @@ from jaxtyping import Float
 from zslearn.data.checks import check_semantics, listed
 from zslearn.errors import DataError, unknown_name
 from zslearn.estimator import GenerativeZSL
-from zslearn.inputs import attribute_order
+from zslearn.inputs import check_attributes
 from zslearn.shapes import Semantics
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Describer:
     def _told(self, values: Mapping[str, Any]) -> list[float]:
         """Return a number for every slider, in order."""
         names = [slider.name for slider in self.sliders]
-        attribute_order(list(values), names)
+        check_attributes(values, names)
         return [_number(values[name], name) for name in names]
 
     def _blended(self, weights: Mapping[str, Any]) -> Vector:

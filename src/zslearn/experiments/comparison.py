@@ -38,10 +38,10 @@ _GIGA: Final[float] = 1e9
 def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Gather the rows of the table by data set and split.
 
-    Figures are means and standard deviations over the seeds of a split: percent, AUSUC as a fraction. ``h_by_seed``
-    is corrected H of each seed. ``updates`` are
-    those of the model itself, teachers not counted; ``seconds`` the final training with all that comes after it;
-    ``memory`` the most that the process had held by its end; ``trials`` the settings that rehearsals compared.
+    Figures are means and standard deviations over the seeds of a split: percent, AUSUC as a fraction. ``h_by_seed`` is
+    corrected H of each seed. ``updates`` are those of the model itself, teachers not counted; ``seconds`` the final
+    training with all that comes after it; ``memory`` the most that the process had held by its end; ``trials`` the
+    settings that rehearsals compared.
 
     Args:
         folder: An experiment's folder; runs that are not finished are left out.

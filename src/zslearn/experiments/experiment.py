@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -319,17 +319,23 @@ def _models(parts: Mapping[str, Entry], kind: Kind, trials: int) -> tuple[ModelC
             )
         others = [other for other, facts in MODELS.items() if other not in named and not facts.one_space]
         names = others if name == ALL_MODELS else [name]
-        models = [_model(entry, each, parts, kind, trials, at_most) for each in names]
-        chosen += [replace(model, arms=(Arm(name=label),)) for model in models] if label else models
+        chosen += [_model(entry, each, parts, kind, trials, at_most) for each in names]
     if not chosen:
         parts["models"].refuse("no model is left", expected="at least one")
     return tuple(chosen)
 
 
+def _model_fields(entry: Entry) -> Mapping[str, Entry]:
+    """What is said of a model, of which a name alone says nothing."""
+    if isinstance(entry.value, str):
+        return {}
+    return entry.mapping("a model", ("model", "label", "settings", "search", "mark", "published"))
+
+
 def _model_name(entry: Entry) -> str:
     named = entry
     if not isinstance(entry.value, str):
-        fields = entry.mapping("a model", ("model", "label", "settings", "search", "mark", "published"))
+        fields = _model_fields(entry)
         if "model" not in fields:
             entry.refuse("a model has no name", expected="model: NAME")
         named = fields["model"]
@@ -341,7 +347,7 @@ def _model_name(entry: Entry) -> str:
 
 def _label(entry: Entry, kind: Kind) -> str | None:
     """What tells a model from itself with other settings."""
-    fields = {} if isinstance(entry.value, str) else entry.mapping("a model")
+    fields = _model_fields(entry)
     if "label" not in fields:
         return None
     if kind != "grid":
@@ -354,7 +360,7 @@ def _model(
 ) -> ModelChoice:
     configuration = model_entry(name).load().Config
     facts = field_facts(configuration)
-    fields = {} if isinstance(entry.value, str) else entry.mapping("a model")
+    fields = _model_fields(entry)
     settings = {}
     for field_name, value in fields["settings"].mapping("settings").items() if "settings" in fields else ():
         with _at(value):
@@ -386,7 +392,7 @@ def _model(
         model=name,
         settings=settings,
         search=search,
-        arms=_arms(parts, kind, name, configuration, settings),
+        arms=_arms(parts, kind, name, configuration, settings, _label(entry, kind)),
         mark=SEARCHED if search else mark,
         published=published,
         at_most=at_most,
@@ -394,10 +400,15 @@ def _model(
 
 
 def _arms(
-    parts: Mapping[str, Entry], kind: Kind, name: str, configuration: type, settings: Mapping[str, Any]
+    parts: Mapping[str, Entry],
+    kind: Kind,
+    name: str,
+    configuration: type,
+    settings: Mapping[str, Any],
+    label: str | None,
 ) -> tuple[Arm, ...]:
     if kind == "grid":
-        return ()
+        return (Arm(name=label),) if label else ()
     entry = parts[kind]
     with _at(entry):
         if kind == "ablation":
