@@ -74,3 +74,14 @@ def test_a_single_seen_class_can_be_trained_on(other_centre):
     found = model.refinement_loss(Step(FEATURES, task.semantics[only], only, 0.0, Streams(3)))
     gradients = torch.autograd.grad(sum(found.values()), list(model.refiner.parameters()))
     assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("sees_fakes", [False, True])
+def test_the_refinement_keeps_its_step_size_and_sees_fakes_on_demand(sees_fakes):
+    model = make(learning_rate=1e-3, refiner_learning_rate=2e-4, refiner_sees_fakes=sees_fakes)
+    critic, refinement, generator = model.plan().stages[-1].phases
+    for phase in (refinement, generator):
+        assert (phase.learning_rate, phase.own_rates) == (1e-3, {"refiner": 2e-4})
+    assert critic.learning_rate == 1e-3
+    assert refinement.trains == ("refiner", "centres")
+    assert ("refiner" in generator.trains) == sees_fakes

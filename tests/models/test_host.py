@@ -106,6 +106,20 @@ def test_distillation_teaches_the_encoder_or_is_refused(name):
     assert plain.semantic_scores(step.features, plain.task.semantics) is None
 
 
+@pytest.mark.parametrize("name", [name for name in HOSTS if make(name).visual is not None])
+def test_what_is_taught_on_unseen_samples_reaches_the_encoder_and_no_generator(name):
+    model = make(name, kd_weight=1.0, unseen_semantics=True)
+    visual = next(key for key, module in model.named_modules() if module is model.visual)
+    reached = [
+        moved(model, phase, "kd_unseen")
+        for phase in generative_phases(model)
+        if "kd_unseen" in phase.loss(make_step(model))
+    ]
+    assert reached
+    for names in reached:
+        assert names == {f"{visual}.weight", f"{visual}.bias", "terms.head.weight", "terms.head.bias"}
+
+
 @pytest.mark.parametrize("name", HOSTS)
 @pytest.mark.parametrize("weight", ["sr_weight", "sp_weight"])
 def test_terms_on_unseen_classes_need_some(name, weight):

@@ -98,3 +98,10 @@ def test_without_unseen_semantics_the_seen_relations_remain():
     model = make(unseen=False)
     assert [phase.name for phase in model.plan().stages[-1].phases] == ["critic", "generator"]
     assert "relation" in model.generator_loss(make_step(model))
+
+
+def test_the_classifier_learns_at_its_own_step_size_whatever_that_of_the_generator():
+    pretraining, adversarial = make(learning_rate=1e-5).plan().stages
+    unseen = adversarial.phases[-1]
+    assert pretraining.phases[0].learning_rate == unseen.own_rates["classifier"] == 1e-3
+    assert unseen.learning_rate == 1e-5

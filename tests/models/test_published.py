@@ -31,7 +31,10 @@ def test_passes_become_updates_for_the_rows_at_hand():
     assert settings["n_updates"] == 56 * math.ceil(7057 / 64)
     assert settings["hidden_dim"] == 4096
     assert settings["class_weight"] == 0.01
+    assert settings["teacher_updates"] == 50 * math.ceil(7057 / 64)
     assert published_settings("f-clswgan", "CUB", 64)["n_updates"] == 56
+    assert published_settings("ce-gzsl", "FLO", 5631)["n_updates"] == 750 * 2
+    assert "teacher_updates" not in published_settings("ce-gzsl", "FLO", 5631)
 
 
 def test_data_without_published_settings_name_those_with():

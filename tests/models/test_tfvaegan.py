@@ -92,3 +92,12 @@ def test_who_trains_the_semantic_decoder(sees_fakes):
     trainers = {phase.name for phase in phases if "semantic_decoder" in phase.trains}
     on_fakes = {"generator", "generator_fed"} if sees_fakes else set()
     assert trainers == {"decoder", "decoder_fed"} | on_fakes
+
+
+def test_semantic_decoder_and_feedback_have_step_sizes_of_their_own():
+    model = make(learning_rate=1e-3, decoder_learning_rate=2e-4, feedback_learning_rate=3e-5)
+    rates = {phase.name: (phase.learning_rate, phase.own_rates) for phase in model.plan().stages[-1].phases}
+    own = {"semantic_decoder": 2e-4, "feedback": 3e-5}
+    assert rates["critic"] == rates["critic_fed"] == (1e-3, {})
+    assert rates["decoder"] == rates["decoder_fed"] == (2e-4, {})
+    assert rates["generator"] == rates["generator_fed"] == (1e-3, own)

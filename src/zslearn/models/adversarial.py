@@ -21,6 +21,9 @@ from zslearn.tensors import FeatureBatch, LatentBatch, PerSeed, SemanticBatch
 from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import Streams
 
+CLASSIFIER_RATE = 1e-3
+"""Adam's step size for a linear classifier beside the GAN, as the sources have it."""
+
 
 def critic_terms(
     critic: Callable[[Tensor, Tensor], Tensor], step: Step, fake: FeatureBatch, penalty_weight: float

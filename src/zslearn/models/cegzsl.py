@@ -3,9 +3,10 @@
 Source: Z. Han, Z. Fu, S. Chen, J. Yang, "Contrastive Embedding for Generalized Zero-Shot Learning", CVPR 2021.
 
 Differs from the source: the scores of a sample against all classes are computed at once from one layer of the sample
-and one of the classes (the first layer is linear in both), where the released code repeats each sample once per class;
-step sizes do not shrink; rectifiers of the embedding are leaky; features are scaled to [0, 1] by a high quantile of the
-training rows; the final classifier is the last one, not the best of its epochs on the test set.
+and one of the classes (the first layer is linear in both), where the released code repeats each sample once per class,
+and adds up the gradients of this layer over a whole epoch; step sizes do not shrink; rectifiers of the embedding are
+leaky; features are scaled to [0, 1] by a high quantile of the training rows; the final classifier is the last one, not
+the best of its epochs on the test set.
 """
 
 from __future__ import annotations
@@ -112,6 +113,7 @@ class CEGZSL(FeatureGAN):
             "instance": self._instance_contrast(self.view(step.features), step.labels),
             "class": self._class_contrast(self.view(step.features), step.labels),
             **self.terms.on_real(step, self, None),
+            **self.terms.on_unseen(step, self, generates=False),
         }
 
     def generator_loss(self, step: Step) -> Terms:
@@ -125,7 +127,7 @@ class CEGZSL(FeatureGAN):
             "adversarial": -self.verdict(fake, step.semantics),
             "instance": config.instance_weight * self._instance_contrast(both, labels),
             "class": config.class_weight * self._class_contrast(embedded, step.labels),
-            **self.terms.on_unseen(step, self),
+            **self.terms.on_unseen(step, self, teaches=False),
         }
 
     def represent(self, features: FeatureBatch, streams: Streams | None = None) -> Tensor:

@@ -5,11 +5,11 @@ Transfer", CVPR 2009, and "Attribute-Based Classification for Zero-Shot Visual O
 (2014) 453-465: class ``c`` with attributes ``a_1 .. a_M`` scores ``sum over m of log p(a_m | x) - log p(a_m)``, where
 the prior ``p(a_m)`` is the share of seen classes that have the attribute.
 
-Real-valued semantics become attributes as the source does it with the strengths of AwA's: a class has an attribute
-where its value, after all semantics were brought to unit length, exceeds the mean over the classes known in training.
-
-Differs from the source: logistic regressions, trained together, instead of support vector machines with Platt scaling;
-the prior is kept off 0 and 1 by one class more that has half of every attribute.
+Differs from the source: real-valued semantics become attributes by a threshold for each: a class has an attribute
+where its value, after all semantics were brought to unit length, exceeds the mean over the classes known in training,
+where the source has one threshold for the whole table of AwA's strengths; logistic regressions, trained together,
+instead of support vector machines with Platt scaling; the prior is kept off 0 and 1 by one class more that has half of
+every attribute.
 """
 
 from __future__ import annotations

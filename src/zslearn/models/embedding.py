@@ -24,7 +24,8 @@ class EmbeddingConfig(ModelConfig):
     semantic_centring: bool = False
     """Whether semantics are centred and rotated to their principal axes; off, they are L2-normalised only."""
     unseen_semantics: bool = False
-    """Whether training may use the semantics of unseen classes. These methods have no use for them but to centre."""
+    """Whether training may use the semantics of unseen classes. These methods have no use for them but to centre, and
+    DAP for its thresholds."""
     n_updates: Annotated[int, Range(1)] = 1000
     """Updates."""
     batch_size: Annotated[int, Range(2)] = 128

@@ -13,7 +13,7 @@ from typing import Annotated, final
 
 from zslearn.configuration import Range
 from zslearn.losses.preservation import class_cross_entropy
-from zslearn.models.adversarial import AdversarialConfig, FeatureGAN
+from zslearn.models.adversarial import CLASSIFIER_RATE, AdversarialConfig, FeatureGAN
 from zslearn.models.base import Task
 from zslearn.nets import Linear
 from zslearn.tensors import FeatureBatch, LabelBatch, PerSeed
@@ -23,12 +23,13 @@ from zslearn.training.streams import Streams
 
 @dataclass(frozen=True, kw_only=True)
 class FCLSWGANConfig(AdversarialConfig):
-    """Settings of f-CLSWGAN; defaults are the source's but for the width, which suits small data."""
+    """Settings of f-CLSWGAN; defaults are the source's but for width and updates, which suit small data."""
 
     class_weight: Annotated[float, Range(0)] = 0.01
     """Weight of the seen-class classifier's verdict on generated samples; 0 leaves it out."""
     teacher_updates: Annotated[int, Range(1)] = 1000
-    """Updates of the seen-class classifier, and of a teacher of the terms, before they are frozen."""
+    """Updates of the seen-class classifier, and of a teacher of the terms, before they are frozen; 50 passes in the
+    source."""
 
 
 @final
@@ -54,7 +55,9 @@ class FCLSWGAN(FeatureGAN):
         """The seen-class classifier first; then, in each step, the critic's updates and one of the generator."""
         if self.config.class_weight == 0:
             return super().plan()
-        phase = Phase(name="seen_classifier", trains=("seen_classifier",), loss=self.seen_loss, learning_rate=1e-3)
+        phase = Phase(
+            name="seen_classifier", trains=("seen_classifier",), loss=self.seen_loss, learning_rate=CLASSIFIER_RATE
+        )
         pretraining = Stage(
             name="seen_classifier",
             phases=(phase,),

@@ -8,7 +8,8 @@ brought diffusion to zero-shot features.
 Differs from the sources: there is no published setting for features, so that all defaults are this library's; from
 ZeroDiff: one generator without critics and without contrastive representations. On demand the flow carries noise to
 offsets from class means regressed from semantics, as SKD does, which gives the terms on whole classes something to act
-on. Distillation teaches the velocity's first layer, at the end of the path, where what it reads is a sample.
+on. Distillation teaches the velocity's first layer, at the end of the path, where what it reads is a sample; with an
+anchor it reads offsets there, and being taught on samples is a second use of the same weights.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Flow(TermsHost):
 
     @property
     def visual(self) -> Linear:
-        """The velocity's first layer on points, which at the end of the path are samples."""
+        """The velocity's first layer on points, which at the end of the path are samples, or offsets from an anchor."""
         return self.velocity.visual
 
     def plan(self) -> Plan:

@@ -4,9 +4,11 @@ Source: S. Chen, W. Wang, B. Xia, Q. Peng, X. You, F. Zheng, L. Shao, "FREE: Fea
 Zero-Shot Learning", ICCV 2021.
 
 Differs from the source: decoded semantics have length 1, as all semantics here, instead of ending in a sigmoid, and
-the classifier reads them without noise; the other class of a centre is never the own one; the critic's pass over the
-refinement, whose result the released code throws away, is left out; the encoder has one hidden layer; the weight of the
-gradient penalty stays as it is; the final classifier is the last one, not the best of its epochs on the test set.
+the classifier reads them without noise; the other class of a centre is never the own one; a centre moves by the
+gradient of the update, where the released code adds up those of all updates before; the critic's pass over the
+refinement, whose result the released code throws away, is left out; the encoder's Adam forgets as fast as the others';
+the encoder has one hidden layer; the weight of the gradient penalty stays as it is; the final classifier is the last
+one, not the best of its epochs on the test set.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class FREEConfig(VAEGANConfig):
     decoder_weight: Annotated[float, Range(0)] = 1e-3
     """Weight of the error of decoded semantics: the cycle back from features."""
     refiner_learning_rate: Annotated[float, Range(0, low_open=True)] = 1e-4
-    """Adam's step size for the refinement on real samples, and for the centres."""
+    """Adam's step size for the refinement."""
+    refiner_sees_fakes: bool = True
+    """Whether the refinement also learns from generated samples; off for AWA in the source."""
     centre_weight: Annotated[float, Range(0)] = 0.5
     """Weight of the margin between a sample's own and another class's centre."""
     centre_margin: Annotated[float, Range(0)] = 200.0
@@ -95,16 +99,19 @@ class FREE(VAEGAN):
     def plan(self) -> Plan:
         """In each step, the updates of critic and refinement, and one of encoder, generator and refinement."""
         config = self.config
-        stage = self.adversarial_stage(generator_trains=("encoder", "generator", "refiner"))
+        own_rates = {"refiner": config.refiner_learning_rate}
+        refiner = ("refiner",) if config.refiner_sees_fakes else ()
+        stage = self.adversarial_stage(generator_trains=("encoder", "generator", *refiner))
         critic, generator = stage.phases
         refinement = Phase(
             name="refinement",
             trains=("refiner", "centres"),
             loss=self.refinement_loss,
             repeats=config.critic_updates,
-            learning_rate=config.refiner_learning_rate,
+            learning_rate=config.learning_rate,
+            own_rates=own_rates,
         )
-        whole = replace(stage, phases=(critic, refinement, generator))
+        whole = replace(stage, phases=(critic, refinement, replace(generator, own_rates=own_rates)))
         return Plan((*self.terms.stages(config.batch_size), whole))
 
     def refinement_loss(self, step: Step) -> Terms:

@@ -5,8 +5,9 @@ CVPR 2019; its inductive setting, which has no unlabelled samples and therefore 
 no code; weights and schedule are those that TF-VAEGAN's authors (ECCV 2020) use for the same two parts.
 
 Differs from the source: features are scaled to [0, 1] by a high quantile of the training rows; signed features are
-reconstructed by squared error; the encoder has one hidden layer; the weight of the gradient penalty stays as it is; the
-final classifier is the last one, not the best of its epochs on the test set.
+reconstructed by squared error; the encoder has one hidden layer, and its Adam forgets as fast as the others'; the
+weight of the gradient penalty stays as it is; the final classifier is the last one, not the best of its epochs on the
+test set.
 """
 
 from __future__ import annotations

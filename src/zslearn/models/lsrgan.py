@@ -5,9 +5,11 @@ Zero-Shot Learning", ECCV 2020.
 
 Differs from the source: here the relation term reaches the generator. The released code computes the similarities
 outside of autograd, so that its penalty moves nothing; ``relation_gradient`` off is that arm. Unseen classes are drawn
-evenly in training, where the released code draws them as often as they occur in the test set. The final classifier is
-trained anew after the generator, where the source answers with the one that was trained along. Features are scaled to
-[0, 1] by a high quantile of the training rows.
+evenly in training, where the released code draws them as often as they occur in the test set. An update on unseen
+classes moves by its own gradient, where the released code adds that of the update on seen ones before it once more;
+there are such updates from the start, not from the second epoch on; the classifier's weight does not fall to half on
+AWA. The final classifier is trained anew after the generator, where the source answers with the one that was trained
+along. Features are scaled to [0, 1] by a high quantile of the training rows.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from torch.nn import functional
 from zslearn.configuration import Range
 from zslearn.losses import regularization
 from zslearn.losses.preservation import class_cross_entropy
-from zslearn.models.adversarial import AdversarialConfig, FeatureGAN
+from zslearn.models.adversarial import CLASSIFIER_RATE, AdversarialConfig, FeatureGAN
 from zslearn.models.base import Task, memberships
 from zslearn.nets import Linear
 from zslearn.tensors import FeatureBatch, LabelBatch, PerSeed
@@ -36,7 +38,7 @@ _WIDER_THAN_ANY = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class LsrGANConfig(AdversarialConfig):
-    """Settings of LsrGAN; defaults are the source's for CUB but for the width, which suits small data."""
+    """Settings of LsrGAN; defaults are the source's for CUB but for width and updates, which suit small data."""
 
     unseen_semantics: bool = True
     """Whether training may use the semantics of unseen classes; without them the relations of seen classes remain."""
@@ -55,7 +57,7 @@ class LsrGANConfig(AdversarialConfig):
     relation_gradient: bool = True
     """Whether the relation term reaches the generator; off, it is computed and moves nothing, as released."""
     teacher_updates: Annotated[int, Range(1)] = 1000
-    """Updates of the classifier before the GAN, and of a teacher of the terms."""
+    """Updates of the classifier before the GAN, and of a teacher of the terms; 50 passes in the source."""
 
 
 @final
@@ -82,7 +84,9 @@ class LsrGAN(FeatureGAN):
     def plan(self) -> Plan:
         """The classifier first; then, in each step, the critic, the generator on seen and on unseen classes."""
         config = self.config
-        first = Phase(name="classifier", trains=("classifier",), loss=self.classifier_loss, learning_rate=1e-3)
+        first = Phase(
+            name="classifier", trains=("classifier",), loss=self.classifier_loss, learning_rate=CLASSIFIER_RATE
+        )
         pretraining = Stage(
             name="classifier", phases=(first,), n_steps=config.teacher_updates, batch_size=config.batch_size
         )
@@ -91,6 +95,7 @@ class LsrGAN(FeatureGAN):
             trains=("generator", "classifier"),
             loss=self.unseen_loss,
             learning_rate=config.learning_rate,
+            own_rates={"classifier": CLASSIFIER_RATE},
             divisible=False,
         )
         stage = self.adversarial_stage()

@@ -7,8 +7,9 @@ nearest to distillation: a teacher that knows nothing of relations tells the ali
 Differs from the source: batches are drawn from all rows, not as episodes of similar classes; relations are compared by
 squared differences, and distances relative to the mean over all pairs (the source's smooth absolute difference is half
 the square where it is below 1, and the default weights are halved for that); the two classifiers know the seen classes
-alone; seen class centres for the mixing are the embeddings of the class means; features are scaled to [0, 1] by a high
-quantile of the training rows; the final classifier is the last one, not the best of its epochs on the test set.
+alone; seen class centres for the mixing are the embeddings of the class means; the critic's slope is penalised where
+it leads along samples, not along their semantics too; features are scaled to [0, 1] by a high quantile of the training
+rows; the final classifier is the last one, not the best of its epochs on the test set.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _PAIR_TEMPERATURE = 0.07
 
 @dataclass(frozen=True, kw_only=True)
 class REGZSLConfig(AdversarialConfig):
-    """Settings of RE-GZSL; defaults are those of the released code but for the widths, which suit small data."""
+    """Settings of RE-GZSL; weights and step sizes are the released code's, widths, batch and updates for small data."""
 
     classifier_input: Literal["features", "encoded"] = "encoded"
     """What the final classifier reads: features, or their embedding with unseen ones mixed, as in the source."""
@@ -120,7 +121,11 @@ class REGZSL(FeatureGAN):
         self.terms.follow(self.visual)
         terms = self._judgement(step.features, step.semantics, step.labels)
         self._move_centres(step)
-        return {**terms, **self.terms.on_real(step, self, None)}
+        return {
+            **terms,
+            **self.terms.on_real(step, self, None),
+            **self.terms.on_unseen(step, self, generates=False),
+        }
 
     def generator_loss(self, step: Step) -> Terms:
         """The critic's verdict, that of the embedding, and pairs with real samples."""
@@ -132,7 +137,7 @@ class REGZSL(FeatureGAN):
             "adversarial": -self.verdict(fake, step.semantics),
             **{name: config.embedding_weight * term for name, term in judged.items()},
             "pairs": config.pair_weight * pairs,
-            **self.terms.on_unseen(step, self),
+            **self.terms.on_unseen(step, self, teaches=False),
         }
 
     def represent(self, features: FeatureBatch, streams: Streams | None = None) -> Tensor:

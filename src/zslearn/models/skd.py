@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, final
 import torch
 
 from zslearn.configuration import Range
+from zslearn.errors import ConfigError
 from zslearn.losses import variational
 from zslearn.models.adversarial import critic_terms
 from zslearn.models.base import GenerativeConfig, GenerativeModel, Task
@@ -59,7 +60,8 @@ class SKDConfig(GenerativeConfig, TermsConfig):
     learning_rate: Annotated[float, Range(0, low_open=True)] = 5e-4
     """Adam's step size for encoder, generator and semantic head."""
     reconstruction: Literal["auto", "squared", "cross-entropy"] = "auto"
-    """Reconstruction error; auto takes cross-entropy where the generator ends in a sigmoid."""
+    """Reconstruction error; auto takes cross-entropy where the generator ends in a sigmoid: in the unit space, which
+    alone has a use for it."""
     kl_weight: Annotated[float, Range(0)] = 1.0
     """Weight of the latent's divergence from the standard normal."""
     adversarial_weight: Annotated[float, Range(0)] = 0.0
@@ -95,6 +97,13 @@ class SKD(GenerativeModel):
 
     def __init__(self, task: Task, config: SKDConfig, streams: Streams) -> None:
         super().__init__(task, config, streams)
+        if config.reconstruction == "cross-entropy" and task.kind != "unit":
+            raise ConfigError(
+                f"cross-entropy reconstructs samples in [0, 1], and the {task.kind} space has others",
+                expected="reconstruction auto or squared",
+                received="reconstruction cross-entropy",
+                remedy="Leave it out, or set feature_space to unit.",
+            )
         self.task = task
         self.config = config
         x, a, h, z = task.feature_dim, task.semantic_dim, config.hidden_dim, config.latent_dim

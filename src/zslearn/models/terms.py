@@ -215,27 +215,36 @@ class SemanticTerms(nn.Module):
         """
         if not self.teaches:
             return {}
-        config, terms = self.config, {}
-        view = host.view(step.features)
+        config, terms, network = self.config, {}, self.config.kd_teacher != "similarity"
         with torch.no_grad():
             taught = self._taught(step.features, step.labels)
-            teacher_view = self._teacher_view(step.features)
         if config.kd_encoder_weight > 0:
             student = self._comparable(self._student_scores(host.view(self._noisy(step))))
             terms["kd_encoder"] = config.kd_encoder_weight * distillation.softened_divergence(
                 taught, student, config.kd_softness
             )
-        if config.kd_relational_weight > 0 and teacher_view is not None:
-            terms["kd_relational"] = config.kd_relational_weight * distillation.relational_gap(view, teacher_view)
-        if reconstruct is not None and teacher_view is not None:
-            terms |= self._through_decoder(reconstruct, taught, teacher_view)
+        if config.kd_relational_weight > 0 and network:
+            gap = distillation.relational_gap(host.view(step.features), self._teacher_view(step.features))
+            terms["kd_relational"] = config.kd_relational_weight * gap
+        if reconstruct is not None and network:
+            terms |= self._through_decoder(step.features, reconstruct, taught)
         return {name: config.kd_weight * term for name, term in terms.items()}
 
-    def on_unseen(self, step: Step, host: GenerativeModel) -> dict[str, Tensor]:
-        """All terms on freshly generated samples of unseen classes; empty before the warm-up is over."""
+    def on_unseen(
+        self, step: Step, host: GenerativeModel, *, generates: bool = True, teaches: bool = True
+    ) -> dict[str, Tensor]:
+        """All terms on freshly generated samples of unseen classes; empty before the warm-up is over.
+
+        Args:
+            step: The real batch.
+            host: The model that generates and is taught.
+            generates: Whether the terms that move the generator are wanted: the phase trains it.
+            teaches: Whether the one that moves the encoder is wanted: the phase trains that.
+        """
         config = self.config
-        active = self._regularizes or self._judges or self._teaches_on_unseen
-        if not active or self.task.n_unseen == 0 or step.progress < config.warm_up:
+        regularizes, judges = generates and self._regularizes, generates and self._judges
+        teaches = teaches and self._teaches_on_unseen
+        if not (regularizes or judges or teaches) or self.task.n_unseen == 0 or step.progress < config.warm_up:
             return {}
         n_classes, n_samples = min(config.unseen_classes, self.task.n_unseen), config.unseen_samples
         streams = step.streams.whole
@@ -243,15 +252,15 @@ class SemanticTerms(nn.Module):
         labels = ids.repeat_interleave(n_samples, dim=-1)
         samples = host.sample(self.task.semantics[labels], streams)
         terms: dict[str, Tensor] = {}
-        if self._regularizes:
+        if regularizes:
             terms |= self._regularization(samples.unflatten(-2, (n_classes, n_samples)), ids)
-        if self._judges:
+        if judges:
             terms |= self._preservation(samples, labels)
             if config.sp_seen:
                 generated = host.sample(step.semantics, step.streams)
                 seen_terms = self._preservation(generated, step.labels)
                 terms |= {f"{name}_seen": term for name, term in seen_terms.items()}
-        if self._teaches_on_unseen:
+        if teaches:
             # Cut off: this term moves the student's view of the samples, never the samples.
             fixed = samples.detach()
             with torch.no_grad():
@@ -352,7 +361,7 @@ class SemanticTerms(nn.Module):
         return {name: config.sp_weight * term for name, term in terms.items()}
 
     def _through_decoder(
-        self, reconstruct: Callable[[], FeatureBatch], taught: ScoreBatch, teacher_view: HiddenBatch
+        self, features: FeatureBatch, reconstruct: Callable[[], FeatureBatch], taught: ScoreBatch
     ) -> dict[str, Tensor]:
         config, terms = self.config, {}
         if config.kd_decoder_weight > 0 or config.kd_decoder_view_weight > 0:
@@ -364,7 +373,8 @@ class SemanticTerms(nn.Module):
                     taught, scores, config.kd_softness
                 )
             if config.kd_decoder_view_weight > 0:
-                terms["kd_decoder_view"] = config.kd_decoder_view_weight * distillation.feature_gap(view, teacher_view)
+                gap = distillation.feature_gap(view, self._teacher_view(features))
+                terms["kd_decoder_view"] = config.kd_decoder_view_weight * gap
         return terms
 
     @property
@@ -372,8 +382,9 @@ class SemanticTerms(nn.Module):
         name = {"semantic": "teacher", "plain": "plain_teacher", "average": "average_teacher"}
         return self.get_submodule(name[self.config.kd_teacher])  # type: ignore[return-value]
 
-    def _teacher_view(self, features: FeatureBatch) -> HiddenBatch | None:
-        return None if self.config.kd_teacher == "similarity" else self._teacher_network.view(features)
+    @torch.no_grad()
+    def _teacher_view(self, features: FeatureBatch) -> HiddenBatch:
+        return self._teacher_network.view(features)
 
     def _taught(self, features: FeatureBatch, labels: LabelBatch) -> ScoreBatch:
         """The teacher's logits, over all known classes; over the seen ones from a teacher without semantics."""

@@ -4,9 +4,9 @@ Source: S. Narayan, A. Gupta, F. S. Khan, C. G. M. Snoek, L. Shao, "Latent Embed
 Features for Zero-Shot Classification", ECCV 2020; its inductive setting.
 
 Differs from the source: updates without and with feedback take turns, not whole epochs of them; generated samples feed
-back what the decoder sees in themselves, where the released code takes the reconstruction's; feedback and encoder have
-the generator's step size; the encoder has one hidden layer; the weight of the gradient penalty stays as it is; the
-final classifier is the last one, not the best of its epochs on the test set.
+back what the decoder sees in themselves, where the released code takes the reconstruction's; the encoder's Adam forgets
+as fast as the others'; the encoder has one hidden layer; the weight of the gradient penalty stays as it is; the final
+classifier is the last one, not the best of its epochs on the test set.
 """
 
 from __future__ import annotations
@@ -41,9 +41,11 @@ class TFVAEGANConfig(VAEGANConfig):
     decoder_weight: Annotated[float, Range(0)] = 0.01
     """Weight of the error of decoded semantics."""
     decoder_learning_rate: Annotated[float, Range(0, low_open=True)] = 1e-4
-    """Adam's step size for the semantic decoder on real samples."""
+    """Adam's step size for the semantic decoder."""
     decoder_sees_fakes: bool = True
     """Whether the semantic decoder also learns from generated samples; off for AWA2 in the source."""
+    feedback_learning_rate: Annotated[float, Range(0, low_open=True)] = 1e-5
+    """Adam's step size for the feedback."""
     feedback_weight: Annotated[float, Range(0)] = 0.5
     """Weight of the feedback on the generator's hidden layer in training."""
     synthesis_feedback_weight: Annotated[float, Range(0)] = 0.5
@@ -89,7 +91,15 @@ class TFVAEGAN(VAEGAN):
             phases += [
                 replace(critic, name=f"critic{suffix}", loss=partial(self.critic_loss, decode=decode)),
                 replace(decoder, name=f"decoder{suffix}"),
-                replace(generator, name=f"generator{suffix}", loss=partial(self.generator_loss, decode=decode)),
+                replace(
+                    generator,
+                    name=f"generator{suffix}",
+                    loss=partial(self.generator_loss, decode=decode),
+                    own_rates={
+                        "semantic_decoder": config.decoder_learning_rate,
+                        "feedback": config.feedback_learning_rate,
+                    },
+                ),
             ]
         both = replace(stage, phases=tuple(phases), n_steps=max(1, config.n_updates // 2))
         return Plan((*self.terms.stages(config.batch_size), both))

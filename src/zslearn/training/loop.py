@@ -18,7 +18,6 @@ from zslearn.training.plan import Loss, Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import RowStreams, Streams
 from zslearn.training.team import Team, current_team
 
-_SMALLEST_NORM = 1e-6
 _NEVER = 2**62
 
 Differentiated = tuple[Terms, Tensor, tuple[Tensor | None, ...]]
@@ -206,14 +205,11 @@ class Loop:
         """Execute the next phase with its repeats, then advance."""
         stage = self._stage
         phase = stage.phases[self.cursor.phase]
-        optimiser = self._optimiser(stage, phase)
+        optimiser = self._optimiser(stage)
         if self.cursor.step == 0 and self.cursor.phase == 0:
             self._terms.clear()
             self._first_bad.clear()
-        if phase.cosine:
-            scale = 0.5 * (1.0 + math.cos(math.pi * self.cursor.step / stage.n_steps))
-            for group in optimiser.param_groups:
-                group["lr"] = phase.learning_rate * scale
+        self._set_rates(stage, phase, optimiser)
         for _ in range(phase.repeats):
             self._update(stage, phase, optimiser)
         self.cursor.phase += 1
@@ -240,21 +236,19 @@ class Loop:
                 remedy="Lower learning_rate or the weight of that term.",
             )
         moments = {
-            key: torch.stack(
-                [
-                    state[name].isfinite().all()
-                    for state in optimiser.state.values()
-                    for name in ("exp_avg", "exp_avg_sq")
-                    if name in state
-                ]
-            ).all()
-            for key, optimiser in self._optimisers.items()
-            if optimiser.state
+            (stage, group["module"]): [
+                optimiser.state[parameter][name].isfinite().all()
+                for parameter in group["params"]
+                for name in ("exp_avg", "exp_avg_sq")
+                if parameter in optimiser.state
+            ]
+            for stage, optimiser in self._optimisers.items()
+            for group in optimiser.param_groups
         }
-        for key, finite in moments.items():
-            if not finite:
+        for (stage, module), finite in moments.items():
+            if finite and not torch.stack(finite).all():
                 raise TrainingError(
-                    f"a gradient of phase {key!r} is not finite or too large",
+                    f"a gradient of {module!r} in stage {stage!r} is not finite or too large",
                     remedy="Lower learning_rate or the weights of its terms.",
                 )
 
@@ -282,10 +276,8 @@ class Loop:
         self.streams.load_state_dict(state["streams"])
         self._optimisers.clear()
         for stage in self.plan.stages:
-            for phase in stage.phases:
-                key = _key(stage, phase)
-                if key in state["optimisers"]:
-                    self._optimiser(stage, phase).load_state_dict(state["optimisers"][key])
+            if stage.name in state["optimisers"]:
+                self._optimiser(stage).load_state_dict(state["optimisers"][stage.name])
 
     @property
     def _stage(self) -> Stage:
@@ -301,8 +293,6 @@ class Loop:
         for parameter, gradient in zip(reached, averages[len(measured) :], strict=True):
             # The fused optimiser reads gradient and parameter in one order; autograd promises none.
             parameter.grad = gradient.contiguous()
-        if phase.clip > 0:
-            _clip(parameters, phase.clip, n_leading=len(self.streams.leading))
         optimiser.step()
         optimiser.zero_grad()
         names = (f"{phase.name}.{name}" for name in terms)
@@ -380,17 +370,24 @@ class Loop:
         for module in modules:
             yield from self.model.get_submodule(module).named_parameters(prefix=module)
 
-    def _optimiser(self, stage: Stage, phase: Phase) -> torch.optim.Optimizer:
-        key = _key(stage, phase)
-        if key not in self._optimisers:
-            self._optimisers[key] = torch.optim.AdamW(
-                [parameter for _, parameter in self._named_parameters(phase.trains)],
-                lr=phase.learning_rate,
-                betas=phase.betas,
-                weight_decay=phase.weight_decay,
-                fused=True,
-            )
-        return self._optimisers[key]
+    def _optimiser(self, stage: Stage) -> torch.optim.Optimizer:
+        """Return the stage's Adam, which has a group for each module: all phases that move one share its moments."""
+        if stage.name not in self._optimisers:
+            modules = dict.fromkeys(module for phase in stage.phases for module in phase.trains)
+            groups = [
+                {"params": [parameter for _, parameter in self._named_parameters((module,))], "module": module}
+                for module in modules
+            ]
+            self._optimisers[stage.name] = torch.optim.AdamW(groups, fused=True)
+        return self._optimisers[stage.name]
+
+    def _set_rates(self, stage: Stage, phase: Phase, optimiser: torch.optim.Optimizer) -> None:
+        """Give the modules that a phase trains its step sizes; the others get no gradient, and so do not move."""
+        share = 0.5 * (1.0 + math.cos(math.pi * self.cursor.step / stage.n_steps)) if phase.cosine else 1.0
+        for group in optimiser.param_groups:
+            if group["module"] in phase.trains:
+                rate = phase.own_rates.get(group["module"], phase.learning_rate)
+                group.update(lr=rate * share, betas=phase.betas, weight_decay=phase.weight_decay)
 
     def _progress(self, stage: Stage, step: int) -> Progress:
         terms = {name: float(term.mean()) for name, term in self._terms.items()}
@@ -405,17 +402,6 @@ def _key(stage: Stage, phase: Phase) -> str:
 
 def _on_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
-
-
-@torch.no_grad()
-def _clip(parameters: list[nn.Parameter], limit: float, n_leading: int) -> None:
-    """Shorten the gradient to the limit, each seed's by its own norm."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    squares = [gradient.square().flatten(n_leading).sum(-1) for gradient in gradients]
-    norm = torch.stack(squares).sum(0).sqrt()
-    factor = (limit / (norm + _SMALLEST_NORM)).clamp_max(1.0)
-    for gradient in gradients:
-        gradient.mul_(factor.reshape(factor.shape + (1,) * (gradient.dim() - n_leading)))
 
 
 @dataclass

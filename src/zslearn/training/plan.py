@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -47,9 +47,9 @@ class Phase:
         loss: Computes the terms whose sum is minimised.
         repeats: How many updates in a row, each on a batch of its own.
         learning_rate: Adam's step size.
+        own_rates: The step sizes of the sub-modules whose is another one, by name.
         betas: Adam's decay rates of the first and second moment.
         weight_decay: Decoupled weight decay.
-        clip: Largest allowed norm of the gradient; 0 leaves it alone.
         cosine: Whether the step size falls to 0 along half a cosine over the stage.
         divisible: Whether the loss of a batch is the mean over equal parts of it, so that processes can share it; not
             where rows are compared with each other. Then each process computes the whole batch.
@@ -60,9 +60,9 @@ class Phase:
     loss: Loss
     repeats: int = 1
     learning_rate: float = 1e-3
+    own_rates: Mapping[str, float] = field(default_factory=dict)
     betas: tuple[float, float] = (0.5, 0.999)
     weight_decay: float = 0.0
-    clip: float = 0.0
     cosine: bool = False
     divisible: bool = True
 

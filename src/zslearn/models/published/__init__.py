@@ -1,8 +1,9 @@
 """Original settings of the zoo's methods, per data set, as their authors' code or words have them.
 
 Each YAML file holds facts from the sources that it names, and nothing else: ``shared`` settings, and under ``data``
-what differs by data set. ``passes`` counts generator updates as passes over the training rows. Methods without a file,
-and data sets without an entry, have no published settings that were found and checked.
+what differs by data set. ``passes`` counts generator updates as passes over the training rows, ``pretraining_passes``
+those of a classifier before them. Methods without a file, and data sets without an entry, have no published settings
+that were found and checked.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ def published_settings(model: str, data: str, n_rows: int) -> dict[str, Any]:
         )
     content = _read(model)
     settings = {**content["shared"], **content["data"][name]["settings"]}
-    passes = content["data"][name]["passes"]
-    return {**settings, "n_updates": passes * math.ceil(n_rows / settings["batch_size"])}
+    n_batches = math.ceil(n_rows / settings["batch_size"])
+    if "pretraining_passes" in content:
+        settings["teacher_updates"] = content["pretraining_passes"] * n_batches
+    return {**settings, "n_updates": content["data"][name]["passes"] * n_batches}
 
 
 def published_data(model: str) -> tuple[str, ...]:
