@@ -66,6 +66,41 @@ def test_a_repository_is_replaced_and_anything_else_is_in_the_way(made, tmp_path
     assert [path.name for path in other.iterdir()] == ["letters.txt"]
 
 
+@pytest.mark.parametrize("front", ["", "---\nlicense: mit\n---\n", "# Mine\n---\nlibrary_name: zslearn\n---\n"])
+def test_a_checkout_of_something_else_is_in_the_way(made, tmp_path, capsys, front):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "README.md").write_text(f"{front}my project\n")
+    assert main(["push", str(made), str(tmp_path)]) == 2
+    assert "is in the way" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "README.md"]
+    assert (tmp_path / "README.md").read_text() == f"{front}my project\n"
+
+
+def test_a_checkout_without_files_becomes_a_repository(made, tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitattributes").write_text("*.safetensors filter=lfs\n")
+    assert main(["push", str(made), str(tmp_path)]) == 0
+    assert GenerativeZSL.load(tmp_path).classes_.size == 20
+
+
+def test_another_run_is_in_the_way(made, tmp_path, capsys):
+    other = shutil.copytree(made, tmp_path / "other")
+    before = {path.name: path.read_bytes() for path in other.iterdir()}
+    assert main(["push", str(made), str(other)]) == 2
+    assert "is in the way" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in other.iterdir()} == before
+
+
+def test_who_reads_a_repository_while_it_is_replaced_has_the_old_model(made, tmp_path):
+    assert main(["push", str(made), str(tmp_path / "repository")]) == 0
+    tensors = tmp_path / "repository" / "model.safetensors"
+    tensors.write_bytes(b"old")
+    with tensors.open("rb") as reader:
+        assert main(["push", str(made), str(tmp_path / "repository")]) == 0
+        assert reader.read() == b"old"
+    assert tensors.read_bytes() == (made / "model.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize("damage", ["cut", "no tensors", "nothing"])
 def test_a_damaged_repository_leaves_no_folder(made, tmp_path, capsys, damage):
     repository = tmp_path / "repository"

@@ -6,6 +6,7 @@ model's files beside it. A hub is asked only where its name is given as ``hub:OW
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ import yaml
 from zslearn.data.limits import read_json
 from zslearn.errors import ConfigError, DataError, RunFolderError, ZslearnError, first_line, require_extra
 from zslearn.estimator import GenerativeZSL
-from zslearn.files import write_bytes, write_json
+from zslearn.files import write_atomic, write_bytes, write_json
 from zslearn.model_files import FACTS_FILE, TENSORS_FILE, read_model
 from zslearn.runs import RECORD_FILE, read_record
 
@@ -26,6 +27,9 @@ EXTRA: Final[str] = "hub"
 HUB: Final[str] = "hub:"
 """What a destination or a source on a hub begins with."""
 CARD_FILE: Final[str] = "README.md"
+
+_GIT_FILES = {".git", ".gitattributes", ".gitignore"}
+"""What a repository holds that was made and never written to."""
 
 _PICTURES = ("drawn.png", "map.png", "seen-unseen.png", "training.png")
 _FILES = (FACTS_FILE, TENSORS_FILE, RECORD_FILE, CARD_FILE, *_PICTURES)
@@ -39,8 +43,8 @@ def push(run_folder: Path, destination: str, *, license: str | None = None) -> s
 
     Args:
         run_folder: The folder of a finished run.
-        destination: A folder, new, empty or a model repository already, whose files are then replaced; or
-            ``hub:OWNER/NAME``, for which one must be logged in.
+        destination: A folder, new, empty (but for what git keeps there) or written by ``push`` before, whose files
+            are then replaced; or ``hub:OWNER/NAME``, for which one must be logged in.
         license: The licence to name on the card, such as ``mit``.
 
     Returns:
@@ -207,14 +211,22 @@ def _check_free(folder: Path) -> None:
     """Refuse a folder that holds something else than a model repository."""
     if not folder.exists():
         return
-    if not folder.is_dir() or (
-        any(folder.iterdir()) and not any((folder / name).exists() for name in (FACTS_FILE, ".git"))
-    ):
+    if not folder.is_dir() or not ({path.name for path in folder.iterdir()} <= _GIT_FILES or _has_our_card(folder)):
         raise RunFolderError(
             f"{folder} is in the way",
-            expected="a new or empty folder, or a model repository",
+            expected="a new or empty folder, or one that 'zslearn push' has written",
             remedy="Name another folder.",
         )
+
+
+def _has_our_card(folder: Path) -> bool:
+    """Tell whether the metadata in front of a folder's card name this library."""
+    card = folder / CARD_FILE
+    if not card.is_file():
+        return False
+    with card.open(encoding="utf-8", errors="replace") as lines:
+        front = itertools.takewhile(lambda line: line != "---\n", lines)
+        return next(lines, "") == "---\n" and "library_name: zslearn\n" in front
 
 
 def _write_repository(run_folder: Path, record: Mapping[str, Any], folder: Path, license: str | None) -> None:
@@ -231,10 +243,11 @@ def _write_repository(run_folder: Path, record: Mapping[str, Any], folder: Path,
         ) from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # The card comes first: with it there, a push that was interrupted can be repeated.
+        write_bytes(folder / CARD_FILE, card)
         _copy(run_folder, folder, (TENSORS_FILE, *_PICTURES))
         write_json(folder / FACTS_FILE, facts)
         write_json(folder / RECORD_FILE, told)
-        write_bytes(folder / CARD_FILE, card)
     except OSError as error:
         if isinstance(error, ZslearnError):
             raise
@@ -251,7 +264,14 @@ def _copy(source: Path, folder: Path, names: Iterable[str]) -> None:
     for name in names:
         path = source / name
         if path.is_file() and not path.is_symlink():
-            shutil.copyfile(path, folder / name)
+            _copy_file(path, folder / name)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    def write(temporary: Path) -> None:
+        shutil.copyfile(source, temporary)
+
+    write_atomic(target, write)
 
 
 def _fetched(source: str, staging: Path) -> Path:
