@@ -224,6 +224,31 @@ def test_a_hub_name_without_network_is_one_line_within_seconds(monkeypatch, tmp_
     assert time.perf_counter() - started < 10
 
 
+def test_what_a_model_names_is_looked_for_on_this_machine_alone(vit, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    asked = []
+
+    def no_network(*names, **_):
+        asked.append(names)
+        raise socket.gaierror("no network in this test")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    facts = {**ImageEncoder(vit).facts(), "name": "somebody/vit"}
+    with pytest.raises(DataError, match=r"'somebody/vit' is not on this machine, .* with --backbone or --encoder"):
+        ImageEncoder.restore(facts)
+    assert not asked
+    with pytest.raises(DataError, match="the hub does not give"):
+        ImageEncoder.restore(facts, backbone="somebody/vit")
+    assert asked
+    cache = tmp_path / "models--somebody--vit"
+    shutil.copytree(vit, cache / "snapshots" / "1234")
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("1234")
+    assert ImageEncoder.restore(facts).facts() == facts
+
+
 def test_folders_without_an_encoder_say_what_is_there(tmp_path):
     with pytest.raises(DataError, match="received an empty folder"):
         ImageEncoder(tmp_path)

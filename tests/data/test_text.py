@@ -141,6 +141,8 @@ def test_the_wrong_kind_of_encoder_is_refused(folder, tmp_path):
         TextEncoder.restore(facts, encoder=other)
     with pytest.raises(DataError, match="description is incomplete"):
         TextEncoder.restore({"name": str(folder)})
+    with pytest.raises(DataError, match="'somebody/bert' is not on this machine"):
+        TextEncoder.restore({**facts, "name": "somebody/bert"})
 
 
 def test_words_beyond_the_weights_are_one_clear_line(folder, tmp_path):

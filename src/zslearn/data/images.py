@@ -80,6 +80,7 @@ class ImageEncoder:
         pooling: ``auto`` as described above, or one of ``class`` (token), ``mean`` and ``pooler``.
         half: Whether to compute with 16 bits (bfloat16 on a CPU, float16 elsewhere).
         device: ``auto``, ``cpu`` or ``cuda``.
+        download: Whether the hub may be asked for what is not on this machine.
 
     Attributes:
         feature_dim: The size of a feature vector.
@@ -91,10 +92,16 @@ class ImageEncoder:
     """
 
     def __init__(
-        self, backbone: str | Path, *, pooling: Pooling = "auto", half: bool = False, device: str = "auto"
+        self,
+        backbone: str | Path,
+        *,
+        pooling: Pooling = "auto",
+        half: bool = False,
+        device: str = "auto",
+        download: bool = True,
     ) -> None:
         # A wrong path is told before the imports, which take seconds.
-        self._pretrained = find_pretrained(backbone)
+        self._pretrained = find_pretrained(backbone, download=download)
         require_extra("transformers", EXTRA)
         require_extra("PIL", EXTRA)
         import torch
@@ -118,7 +125,7 @@ class ImageEncoder:
 
         Args:
             facts: What `facts` of the original encoder returned.
-            backbone: Where the backbone is now, if it has moved.
+            backbone: Where the backbone is now, if it has moved, or its name on the hub, which is not asked otherwise.
             device: ``auto``, ``cpu`` or ``cuda``.
 
         Raises:
@@ -126,7 +133,11 @@ class ImageEncoder:
         """
         try:
             encoder = cls(
-                backbone or facts["name"], pooling=facts["pooling"], half=facts["precision"] == "half", device=device
+                backbone or facts["name"],
+                pooling=facts["pooling"],
+                half=facts["precision"] == "half",
+                device=device,
+                download=bool(backbone),
             )
             expected = facts["sha256"]
         except KeyError as error:

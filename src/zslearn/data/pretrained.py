@@ -72,18 +72,19 @@ class Pretrained:
         return config
 
 
-def find_pretrained(name: str | Path) -> Pretrained:
+def find_pretrained(name: str | Path, *, download: bool = True) -> Pretrained:
     """Find an encoder: a folder, or a name on the hub.
 
     The hub is asked only for what its cache on this machine does not hold, and once: no retries.
 
     Args:
         name: A folder with ``config.json`` and safetensors, or a name such as ``facebook/dinov2-small``.
+        download: Whether the hub may be asked at all. Where a file gives the name, it may not: it can be a stranger's.
 
     Raises:
         UnknownNameError: If it can only be meant as a path and there is no such folder.
-        DataError: If the folder holds no encoder, or the hub does not give one.
-        MissingExtraError: If the hub must be asked and its package is not installed.
+        DataError: If the folder holds no encoder, the hub does not give one, or it may not be asked.
+        MissingExtraError: If the hub or its cache must be asked and its package is not installed.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -97,7 +98,12 @@ def find_pretrained(name: str | Path) -> Pretrained:
         )
     if _means_a_path(str(name)):
         raise _no_folder(path)
-    return _pretrained(str(name), _from_hub(str(name)))
+    folder = _in_cache(str(name))
+    if folder is None:
+        if not download:
+            raise _not_here(str(name))
+        folder = _from_hub(str(name))
+    return _pretrained(str(name), folder)
 
 
 def load_weights(pretrained: Pretrained) -> Any:
@@ -171,19 +177,30 @@ def _pretrained(name: str, folder: Path) -> Pretrained:
     return Pretrained(name=name, folder=folder, sha256=digest.hexdigest())
 
 
+def _not_here(name: str) -> DataError:
+    return DataError(
+        f"the encoder {name!r} is not on this machine, and nothing is downloaded because a file names it",
+        expected="a folder, or a name in the hub's cache on this machine",
+        remedy="Give its folder with --backbone or --encoder, or the name itself, if you want it from the hub.",
+    )
+
+
+def _in_cache(name: str) -> Path | None:
+    """Return where the hub's cache on this machine holds an encoder; None where it does not, or not all of it."""
+    hub = require_extra("huggingface_hub", EXTRA)
+    try:
+        folder = Path(hub.snapshot_download(name, allow_patterns=list(_FILES), local_files_only=True))
+    except (OSError, ValueError):
+        return None
+    return folder if (folder / CONFIG_FILE).is_file() and any(folder.glob("*.safetensors")) else None
+
+
 def _from_hub(name: str) -> Path:
     hub = require_extra("huggingface_hub", EXTRA)
-    download = hub.snapshot_download
-    try:
-        folder = Path(download(name, allow_patterns=list(_FILES), local_files_only=True))
-        if (folder / CONFIG_FILE).is_file() and any(folder.glob("*.safetensors")):
-            return folder
-    except (OSError, ValueError):
-        pass
     try:
         # One question with a time-out comes first: the download itself would try again and again.
         hub.HfApi().model_info(name, timeout=_HUB_SECONDS)
-        return Path(download(name, allow_patterns=list(_FILES), etag_timeout=_HUB_SECONDS))
+        return Path(hub.snapshot_download(name, allow_patterns=list(_FILES), etag_timeout=_HUB_SECONDS))
     # What fails on the way to the hub has errors of several packages.
     except Exception as error:
         raise DataError(

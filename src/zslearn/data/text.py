@@ -37,6 +37,7 @@ class TextEncoder:
         encoder: A folder with ``config.json`` and safetensors (looked for first), or a name on the hub.
         pooling: ``auto`` as described above, ``mean`` or ``class`` (the first token).
         device: ``auto``, ``cpu`` or ``cuda``.
+        download: Whether the hub may be asked for what is not on this machine.
 
     Attributes:
         semantic_dim: The size of a vector.
@@ -47,9 +48,11 @@ class TextEncoder:
         MissingExtraError: If transformers is not installed.
     """
 
-    def __init__(self, encoder: str | Path, *, pooling: TextPooling = "auto", device: str = "auto") -> None:
+    def __init__(
+        self, encoder: str | Path, *, pooling: TextPooling = "auto", device: str = "auto", download: bool = True
+    ) -> None:
         # A wrong path is told before the imports, which take seconds.
-        self._pretrained = find_pretrained(encoder)
+        self._pretrained = find_pretrained(encoder, download=download)
         require_extra("transformers", EXTRA)
         from zslearn.devices import resolve_device
 
@@ -73,14 +76,14 @@ class TextEncoder:
 
         Args:
             facts: What `facts` of the original encoder returned.
-            encoder: Where the encoder is now, if it has moved.
+            encoder: Where the encoder is now, if it has moved, or its name on the hub, which is not asked otherwise.
             device: ``auto``, ``cpu`` or ``cuda``.
 
         Raises:
             DataError: If the encoder found has other weights or settings than the original; also as the class.
         """
         try:
-            restored = cls(encoder or facts["name"], pooling=facts["pooling"], device=device)
+            restored = cls(encoder or facts["name"], pooling=facts["pooling"], device=device, download=bool(encoder))
             expected = facts["sha256"]
         except KeyError as error:
             raise DataError(
