@@ -162,6 +162,42 @@ def test_features_that_are_there_are_not_overwritten(encoder, photos, tmp_path):
         extracted(encoder, photos, tmp_path / "data")
 
 
+def test_rows_that_are_there_are_not_overwritten(encoder, photos, tmp_path):
+    (tmp_path / "data").mkdir()
+    table = write_table(tmp_path / "data" / "rows.csv", {"file": ["blue/1.png"], "label": ["sky"]})
+    mine = table.read_bytes()
+    with pytest.raises(DataError, match=r"there are rows in .* \(expected a folder without rows.csv\)"):
+        extracted(encoder, photos, tmp_path / "data")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["rows.csv"]
+    assert table.read_bytes() == mine
+
+
+def test_an_extraction_that_was_interrupted_after_its_rows_goes_on(encoder, photos, tmp_path):
+    blocked = tmp_path / "data" / "data.json"
+
+    def block(_):
+        blocked.mkdir()
+
+    with pytest.raises(IsADirectoryError):
+        extracted(encoder, photos, tmp_path / "data", on_progress=block)
+    assert len(rows_of(tmp_path / "data")) == 9
+    blocked.rmdir()
+    assert extracted(encoder, photos, tmp_path / "data").n_images == 9
+
+
+def test_what_is_known_of_the_data_stays(encoder, photos, tmp_path):
+    (tmp_path / "data").mkdir()
+    facts = tmp_path / "data" / "data.json"
+    facts.write_text("[]")
+    with pytest.raises(DataError, match=r"data.json holds no facts"):
+        extracted(encoder, photos, tmp_path / "data")
+    assert [path.name for path in facts.parent.iterdir()] == ["data.json"]
+    facts.write_text('{"name": "garden", "source": "my own camera"}')
+    extracted(encoder, photos, tmp_path / "data")
+    told = {"name": "garden", "source": "my own camera", "backbone": encoder.facts()}
+    assert json.loads(facts.read_text()) == told
+
+
 def test_half_precision_is_stored_in_half_the_space(photos, tmp_path):
     encoder = ImageEncoder(tiny_backbone(tmp_path / "resnet", "resnet"), half=True)
     extracted(encoder, photos, tmp_path / "data")

@@ -21,7 +21,7 @@ from zslearn.data.checks import listed
 from zslearn.data.columns import clean, read_columns, write_columns
 from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, open_image
 from zslearn.data.limits import MAX_FILES, check_file, check_unpacked, files_below, parse_json, read_json
-from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS
+from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS, read_facts
 from zslearn.errors import DataError
 from zslearn.files import write_atomic, write_json
 
@@ -180,19 +180,15 @@ def extract_features(
         source: Where the images are.
         images: Which of them, with their labels.
         folder: The data folder; ``features.npy``, ``rows.csv``, ``data.json`` and, where images could not be read,
-            ``skipped.csv`` are written.
+            ``skipped.csv`` are written. What else ``data.json`` says stays.
         batch_size: Images encoded at once, at least 1.
         on_progress: Told how many images are done.
 
     Raises:
-        DataError: If the folder holds features already, or pieces of another extraction; or no image could be read.
+        DataError: If the folder holds features or rows already, a damaged ``data.json``, or pieces of another
+            extraction; or no image could be read.
     """
-    if (folder / f"{FEATURES}.npy").exists():
-        raise DataError(
-            f"there are features in {folder}",
-            expected="a folder without features.npy",
-            remedy="Name another folder, or remove them to extract them again.",
-        )
+    _check_free(folder)
     pieces = _start(encoder, images, folder)
     with freed_memory_kept():
         for number, start in enumerate(range(0, len(images), PIECE_IMAGES)):
@@ -205,6 +201,20 @@ def extract_features(
     extraction = _put_together(encoder, images, folder, pieces)
     shutil.rmtree(pieces)
     return extraction
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse a folder in which something would be overwritten; rows of an interrupted extraction are its own."""
+    begun = (folder / PIECES_FOLDER / _PLAN_FILE).is_file()
+    for name in (f"{FEATURES}.npy", *(() if begun else (f"{ROWS}.csv",))):
+        if (folder / name).exists():
+            raise DataError(
+                f"there are {Path(name).stem} in {folder}",
+                expected=f"a folder without {name}",
+                remedy="Name another folder, or remove them to extract them again.",
+            )
+    # Damaged facts are told of now, not when all images are encoded.
+    read_facts(folder)
 
 
 def _start(encoder: ImageEncoder, images: Sequence[ImageFile], folder: Path) -> Path:
@@ -291,7 +301,7 @@ def _put_together(encoder: ImageEncoder, images: Sequence[ImageFile], folder: Pa
         if any(values):
             rows[name] = values
     write_columns(folder / f"{ROWS}.csv", rows)
-    write_json(folder / FACTS_FILE, {"backbone": facts})
+    write_json(folder / FACTS_FILE, {**read_facts(folder), "backbone": facts})
     dtype = np.float16 if facts["precision"] == "half" else np.float32
 
     def write(temporary: Path) -> None:
