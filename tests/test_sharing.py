@@ -48,10 +48,30 @@ def test_the_card_is_the_record(made, tmp_path):
 
 
 def test_no_folder_of_this_machine_goes_out(made, tmp_path):
-    assert main(["push", str(made), str(tmp_path / "repository")]) == 0
-    assert str(made.parent) in (made / "record.json").read_text()
+    run = shutil.copytree(made, tmp_path / "run")
+    encoders = {kind: {"name": str(made.parent / kind)} for kind in ("backbone", "text_encoder")}
+    facts, record = (json.loads((run / name).read_text()) for name in ("model.json", "record.json"))
+    (run / "model.json").write_text(json.dumps({**facts, **encoders}))
+    data = {**record["data"], **encoders, "source": str(made.parent / "camera")}
+    (run / "record.json").write_text(json.dumps({**record, "data": data}))
+    assert main(["push", str(run), str(tmp_path / "repository")]) == 0
     for path in (tmp_path / "repository").iterdir():
         assert str(made.parent).encode() not in path.read_bytes(), path.name
+    shared = json.loads((tmp_path / "repository" / "record.json").read_text())["data"]
+    assert shared["asked_for"]["data"] == "flowers of mine"
+    assert (shared["backbone"], shared["source"]) == ({"name": "backbone"}, "camera")
+
+
+def test_classes_may_be_called_like_paths(made, tmp_path):
+    run = shutil.copytree(made, tmp_path / "run")
+    for name in ("model.json", "record.json"):
+        text = (run / name).read_text()
+        (run / name).write_text(text.replace('"kind 1"', '"/a/x"').replace('"kind 2"', '"/b/x"'))
+    assert main(["push", str(run), str(tmp_path / "repository")]) == 0
+    assert main(["pull", str(tmp_path / "repository"), "-o", str(tmp_path / "pulled")]) == 0
+    pulled = GenerativeZSL.load(tmp_path / "pulled")
+    assert pulled.classes_[:3].tolist() == ["kind 0", "/a/x", "/b/x"]
+    assert '"/b/x"' in (tmp_path / "pulled" / "record.json").read_text()
 
 
 def test_a_repository_is_replaced_and_anything_else_is_in_the_way(made, tmp_path, capsys):

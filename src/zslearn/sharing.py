@@ -33,6 +33,19 @@ _GIT_FILES = {".git", ".gitattributes", ".gitignore"}
 
 _PICTURES = ("drawn.png", "map.png", "seen-unseen.png", "training.png")
 _FILES = (FACTS_FILE, TENSORS_FILE, RECORD_FILE, CARD_FILE, *_PICTURES)
+_PATHS = frozenset(
+    {
+        ("backbone", "name"),
+        ("text_encoder", "name"),
+        ("data", "source"),
+        ("data", "backbone", "name"),
+        ("data", "text_encoder", "name"),
+        ("data", "asked_for", "data"),
+        ("data", "asked_for", "features"),
+        ("data", "asked_for", "semantics"),
+    }
+)
+"""Where a model's facts and a record keep paths; elsewhere, names may begin with a slash."""
 _METRICS = {"t1": "T1", "u": "U", "s": "S", "h": "H", "ausuc": "AUSUC"}
 
 
@@ -112,7 +125,7 @@ def model_card(record: Mapping[str, Any], facts: Mapping[str, Any], *, license: 
     """Write the model card of a run from its record alone.
 
     Args:
-        record: The record of a finished run.
+        record: The record of a finished run, as it goes out.
         facts: The facts of its model.
         license: The licence to name.
     """
@@ -137,7 +150,7 @@ def model_card(record: Mapping[str, Any], facts: Mapping[str, Any], *, license: 
         "```",
         "",
         f"A row has {facts['feature_dim']} features, made as in training"
-        + (f" by the backbone `{_last_part(data['backbone']['name'])}`." if data.get("backbone") else "."),
+        + (f" by the backbone `{data['backbone']['name']}`." if data.get("backbone") else "."),
         "",
         "## Results",
         "",
@@ -171,7 +184,7 @@ def model_card(record: Mapping[str, Any], facts: Mapping[str, Any], *, license: 
     ]
     if added := facts["added"]:
         lines.append(f"- Added after the run and never measured: {', '.join(map(str, added))}.")
-    return "\n".join([*lines, "", "## Command", "", "```sh", _without_paths(record["command"]), "```", ""])
+    return "\n".join([*lines, "", "## Command", "", "```sh", record["command"], "```", ""])
 
 
 def _metadata(record: Mapping[str, Any], license: str | None) -> dict[str, Any]:
@@ -233,7 +246,7 @@ def _write_repository(run_folder: Path, record: Mapping[str, Any], folder: Path,
     facts = _shared(read_json(run_folder / FACTS_FILE))
     try:
         told = {**_shared(record), "command": _without_paths(record["command"])}
-        card = model_card(record, facts, license=license).encode()
+        card = model_card(told, facts, license=license).encode()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunFolderError(
             f"the record of {run_folder} is damaged",
@@ -303,16 +316,11 @@ def _hub_error(name: str, error: Exception) -> DataError:
     )
 
 
-def _shared(value: Any) -> Any:
-    """Return JSON without this machine's folders: of an absolute path, the last part."""
-    match value:
-        case dict():
-            return {name: _shared(part) for name, part in value.items()}
-        case list():
-            return [_shared(part) for part in value]
-        case str():
-            return _last_part(value)
-    return value
+def _shared(value: Any, place: tuple[str, ...] = ()) -> Any:
+    """Return JSON without this machine's folders: of an absolute path where one is kept, the last part."""
+    if isinstance(value, dict):
+        return {name: _shared(part, (*place, name)) for name, part in value.items()}
+    return _last_part(value) if place in _PATHS and isinstance(value, str) else value
 
 
 def _last_part(text: str) -> str:
