@@ -32,6 +32,16 @@ def test_a_pulled_model_gives_the_same_bits(made, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_model_is_pulled_into_the_folder_where_one_stands(made, tmp_path, monkeypatch):
+    assert main(["push", str(made), str(tmp_path / "repository")]) == 0
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(["pull", str(tmp_path / "repository"), "-o", "."]) == 0
+    files = [sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("here", "repository")]
+    assert files[0] == files[1]
+    assert GenerativeZSL.load(tmp_path / "here").classes_.size == 20
+
+
 def test_the_card_is_the_record(made, tmp_path):
     assert main(["push", str(made), str(tmp_path / "repository"), "--license", "mit"]) == 0
     card = (tmp_path / "repository" / "README.md").read_text()

@@ -109,15 +109,17 @@ def pull(source: str, folder: Path) -> GenerativeZSL:
         raise RunFolderError(
             f"{folder} is in the way", expected="a new or empty folder", remedy="Name another folder with -o."
         )
+    is_there = folder.exists()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name[:64]}-") as staging:
+    with tempfile.TemporaryDirectory(dir=folder if is_there else folder.parent, prefix=".pull-") as staging:
         fetched = _fetched(source, Path(staging))
         copies = Path(staging) / "model"
         _copy(fetched, copies, _FILES)
         estimator = GenerativeZSL.load(copies, device="cpu")
-        if folder.exists():
-            folder.rmdir()
-        copies.replace(folder)
+        if is_there:
+            _move_into(copies, folder)
+        else:
+            copies.replace(folder)
     return estimator
 
 
@@ -278,6 +280,13 @@ def _copy(source: Path, folder: Path, names: Iterable[str]) -> None:
         path = source / name
         if path.is_file() and not path.is_symlink():
             _copy_file(path, folder / name)
+
+
+def _move_into(copies: Path, folder: Path) -> None:
+    """Move a model into a folder that cannot be replaced itself: one may stand in it, or a volume be mounted there."""
+    # The facts come last: a folder without them holds no model.
+    for path in sorted(copies.iterdir(), key=lambda path: path.name == FACTS_FILE):
+        path.replace(folder / path.name)
 
 
 def _copy_file(source: Path, target: Path) -> None:
