@@ -43,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--others", type=float, metavar="VALUE", help="what attributes are that are not named (default: all are named)"
     )
     parser.add_argument(
-        "--encoder", metavar="FOLDER", help="where the text encoder for sentences is (default: where it was)"
+        "--encoder",
+        metavar="FOLDER|HUB_NAME",
+        help="where the text encoder for sentences is (default: where it was, on this machine)",
     )
     add_json_argument(parser)
 

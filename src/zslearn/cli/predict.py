@@ -46,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=int, default=1, metavar="K", help="answers for each row (default: 1)")
     parser.add_argument("--uncorrected", action="store_true", help="leave out the label-shift correction")
     parser.add_argument(
-        "--backbone", metavar="FOLDER", help="where the backbone for photographs is (default: where it was)"
+        "--backbone",
+        metavar="FOLDER|HUB_NAME",
+        help="where the backbone for photographs is (default: where it was, on this machine)",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write (default: stdout)")
     parser.add_argument(
