@@ -135,6 +135,8 @@ def test_saved_and_loaded_they_are_the_same(known, tmp_path):
         ({"new": ["round"] * 12}, "semantics are not numbers"),
         ({"new": np.ones(12), "short": np.ones(3)}, "not one vector of the same length"),
         ({" ": np.ones(12)}, "cannot name a class"),
+        ({"red\u00a0panda": np.ones(12)}, "a class name cannot be shown .*'red.xa0panda'"),
+        ({"x" * 501: np.ones(12)}, "a class name cannot be shown .expected at most 500 printable characters"),
         ({7: np.ones(12)}, "7 cannot name a class of this model .expected a text"),
     ],
 )

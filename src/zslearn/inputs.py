@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zslearn.data.checks import check_features, listed
+from zslearn.data.checks import check_class_names, check_features, listed
 from zslearn.data.dataset import TrainingView
 from zslearn.data.mapped import taken
 from zslearn.errors import DataError, unknown_name
@@ -98,7 +98,7 @@ def check_new_names(names: Sequence[Any], known: Sequence[Any]) -> None:
     """Check that new classes have names of their own, of the same type as the known ones.
 
     Raises:
-        DataError: If one has not, or differs from another by case or blanks only.
+        DataError: If one has not, differs from another by case or blanks only, or cannot be shown.
     """
     kind = str if isinstance(known[0], str) else int
     spellings = {_spelling(name): name for name in known}
@@ -119,6 +119,7 @@ def check_new_names(names: Sequence[Any], known: Sequence[Any]) -> None:
                 remedy="Drop that class first, or give the new one another name.",
             )
         spellings[spelling] = name
+    check_class_names(map(str, names))
 
 
 def _spelling(name: Any) -> str:
