@@ -118,3 +118,12 @@ def test_names_alone_are_described_by_themselves(command, model, tmp_path):
     (tmp_path / "new.csv").write_text("name\nflower\n")
     assert command("classes", model, "add", "--from", tmp_path / "new.csv").code == 0
     assert GenerativeZSL.load(model).added_classes_.tolist() == ["flower"]
+
+
+def test_another_table_does_not_replace_that_of_its_folder(command, tmp_path):
+    (tmp_path / "classes.csv").write_text("name,stripes\nzebra,1\n")
+    (tmp_path / "sentences.csv").write_text("name,text\nzebra,an animal with stripes\n")
+    answer = command("describe", tmp_path / "sentences.csv", "--encoder", tmp_path / "none")
+    assert answer.code == 2
+    assert f"{tmp_path} has another table of classes" in answer.err
+    assert (tmp_path / "classes.csv").read_text() == "name,stripes\nzebra,1\n"

@@ -88,14 +88,15 @@ def _check_table(table: ClassTable, folder: Path) -> None:
     from zslearn.data.own import CLASSES, has_class_table
     from zslearn.errors import DataError
 
-    if not has_class_table(folder) or folder.resolve() == table.path.parent.resolve():
+    if not has_class_table(folder):
         return
     there = folder / f"{CLASSES}{table.path.suffix.lower()}"
     if not there.is_file() or there.read_bytes() != table.path.read_bytes():
         raise DataError(
             f"{folder} has another table of classes",
             expected=f"none, or one equal to {table.path}",
-            remedy=f"Describe that one with: zslearn describe {folder} --encoder ..., or remove it.",
+            remedy=f"Describe that one with: zslearn describe {folder} --encoder ..., remove it, or write beside it "
+            "with -o FILE.npz.",
         )
 
 
