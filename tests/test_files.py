@@ -1,5 +1,9 @@
 import errno
 import json
+import os
+import stat
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +50,58 @@ def test_json_refuses_what_json_cannot_say(tmp_path):
     with pytest.raises(ValueError, match="Out of range"):
         write_json(tmp_path / "a.json", {"h": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def private():
+    """New files are for their owner alone."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
+def test_new_files_have_the_rights_of_the_process_and_replaced_ones_keep_theirs(tmp_path, private):
+    for name, rights in (("new", None), ("shared", 0o664), ("locked", 0o400)):
+        path = tmp_path / name
+        if rights is not None:
+            path.touch()
+            path.chmod(rights)
+        write_bytes(path, b"new")
+        assert mode(path) == (0o600 if rights is None else rights)
+        assert path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_what_is_no_file_is_written_to_and_stays(tmp_path):
+    pipe, link, arrived = tmp_path / "pipe", tmp_path / "link", []
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    reader = threading.Thread(target=lambda: arrived.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    write_bytes(link, b"rows")
+    reader.join(timeout=10)
+    assert arrived == [b"rows"]
+    assert pipe.is_fifo()
+    assert sorted(tmp_path.iterdir()) == [link, pipe]
+
+
+def test_a_link_is_replaced_and_what_it_points_to_stays(tmp_path):
+    (tmp_path / "store").write_bytes(b"of others")
+    path = tmp_path / "a.bin"
+    path.symlink_to(tmp_path / "store")
+    write_bytes(path, b"new")
+    assert not path.is_symlink()
+    assert path.read_bytes() == b"new"
+    assert (tmp_path / "store").read_bytes() == b"of others"
+
+
+def test_a_folder_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (".", str(tmp_path)):
+        with pytest.raises(IsADirectoryError, match="directory: "):
+            write_bytes(Path(name), b"new")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
+import shutil
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +19,10 @@ _UNFINISHED = ".unfinished-"
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Write a file under a temporary name in the same folder, flush it to disk, and rename it.
 
+    A new file has the rights that the process gives to new files, one that is replaced keeps its own. A link is
+    replaced, and what it points to stays as it is: that may be in a store that others read. Devices and pipes cannot be
+    replaced, and get the content when it is complete.
+
     Args:
         path: The file to make or replace.
         write: Writes the content to the path that it is given.
@@ -24,20 +31,23 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
         OSError: If writing fails; the file is then as it was, and nothing else is left behind. (If the very last
             flush fails, the file is new and whole, but may be the old one again after a power failure.)
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        _write_through(path, write)
+        return
+    temporary = path.with_name(f".{path.name[:64]}{_UNFINISHED}{secrets.token_hex(4)}{path.suffix}")
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:64]}{_UNFINISHED}", suffix=path.suffix, dir=path.parent)
+        temporary.touch(exist_ok=False)
+        mode = (path if path.exists() else temporary).stat().st_mode
     except OSError as error:
         # The temporary name would mean nothing to the reader of the message.
         raise OSError(error.errno, error.strerror, str(path)) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(stat.S_IMODE(mode))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -71,6 +81,15 @@ def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
     separators = (",", ":") if indent is None else None
     text = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
     write_bytes(path, (text + "\n").encode())
+
+
+def _write_through(path: Path, write: Callable[[Path], None]) -> None:
+    """Write what is no ordinary file; formats that go back and forth in theirs are made elsewhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder, f"whole{path.suffix}")
+        write(whole)
+        with whole.open("rb") as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -11,10 +11,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import zslearn.files
 from torture.cases import Figures, Outcome, command, judge, run_all
 from torture.material import TINY, Material
 from zslearn.estimator import GenerativeZSL
@@ -23,7 +23,7 @@ _MOST_POINTS = 400
 
 
 class _Armed:
-    """Raises an error at the n-th call of a function of the operating system, and lets the others pass."""
+    """Raises an error at the n-th call of a function or method, and lets the others pass."""
 
     def __init__(self, function: Callable[..., Any], number: int, code: int, note: Path) -> None:
         self._function, self._left, self._code, self._note = function, number, code, note
@@ -35,10 +35,13 @@ class _Armed:
             raise OSError(self._code, os.strerror(self._code))
         return self._function(*arguments, **options)
 
+    def __get__(self, instance: Any, owner: type) -> Callable[..., Any]:
+        return partial(self, instance)
+
 
 @dataclass(frozen=True)
 class Fault:
-    """A kind of fault: which function of which module fails with which error."""
+    """A kind of fault: which function of which module or class fails with which error."""
 
     name: str
     module: Any
@@ -47,9 +50,9 @@ class Fault:
 
 
 _FAULTS = (
-    Fault("no space when a file is made", zslearn.files.tempfile, "mkstemp", errno.ENOSPC),
-    Fault("no permission to make a file", zslearn.files.tempfile, "mkstemp", errno.EACCES),
-    Fault("read-only when a file is made", zslearn.files.tempfile, "mkstemp", errno.EROFS),
+    Fault("no space when a file is made", Path, "touch", errno.ENOSPC),
+    Fault("no permission to make a file", Path, "touch", errno.EACCES),
+    Fault("read-only when a file is made", Path, "touch", errno.EROFS),
     Fault("input/output error at fsync", os, "fsync", errno.EIO),
     Fault("no space at fsync", os, "fsync", errno.ENOSPC),
     Fault("no permission to rename", os, "replace", errno.EACCES),
