@@ -4,6 +4,7 @@ import signal
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from zslearn.errors import RunFolderError
 from zslearn.model_files import FACTS_FILE, TENSORS_FILE, read_model, write_model
@@ -62,6 +63,13 @@ def test_damaged_files_are_refused(folder, name):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(RunFolderError, match="cannot be read"):
+        read_model(folder)
+
+
+def test_numbers_of_a_type_that_no_model_has_are_refused(folder):
+    mark = json.loads((folder / FACTS_FILE).read_text())["tensors"]
+    save_file({"w": torch.zeros(2, dtype=torch.bfloat16)}, folder / TENSORS_FILE, {"mark": mark})
+    with pytest.raises(RunFolderError, match="cannot be read .*'w' has no usable type"):
         read_model(folder)
 
 

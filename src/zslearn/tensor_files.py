@@ -21,7 +21,7 @@ MAX_TENSORS = 10_000
 MAX_HEADER_BYTES = 8 << 20
 _MAX_NAME = 256
 _LENGTH_BYTES = 8
-_ITEMSIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_ITEMSIZES = {"F64": 8, "F32": 4, "F16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 METADATA = "__metadata__"
 """Where a header has its texts."""
 _FACTS = "facts"

@@ -98,6 +98,14 @@ def test_a_name_with_a_comma_stands_in_quotes():
     assert split_names('cat, "dog, small" ,"the ""big"" one"') == ["cat", "dog, small", 'the "big" one']
 
 
+def test_names_that_cannot_be_read_are_refused(command, finished, tmp_path):
+    for names in ("A\n8", "A" * 140_000):
+        answer = command("synthesize", finished[0], "--classes", names, "-o", tmp_path / "x.npz")
+        assert answer.code == 2
+        assert answer.err.startswith("error: the names cannot be read (expected names with commas between them")
+        assert answer.err.count("\n") == 1
+
+
 def test_synthesize_takes_a_name_with_a_comma(command, finished, tmp_path):
     folder = shutil.copytree(finished[0], tmp_path / "run")
     vector = ",".join(["0.5"] * 33 + ["1"])

@@ -80,11 +80,18 @@ def test_text_is_values_or_json_with_or_without_a_heading():
         ('[1, "two"]\n', "line 1 of here .*received 'two' in column 1"),
         ("[[1], [2]]\n", "line 1 of here"),
         ("1,1e999\n", "inf in line 1, column 1"),
+        (f"{'9' * 140_000},1\n", "line 1 of here .*comma-separated numbers; received field larger than field limit"),
+        (f"\n1,2\n{'9' * 140_000},1\n", "line 3 of here .*received field larger than field limit"),
     ],
 )
 def test_a_bad_line_is_named(text, message):
     with pytest.raises(DataError, match=message):
         read(text)
+
+
+def test_a_line_that_ends_like_no_line_is_named():
+    with pytest.raises(DataError, match="line 1 of here .*received new-line character seen"):
+        list(text_blocks(["1,2\r3,4\r"], 2, name="here"))
 
 
 def test_a_bad_line_does_not_spoil_the_blocks_before_it():

@@ -80,6 +80,14 @@ def test_groups_stay_together(folder):
     assert not np.intersect1d(data.groups[data.train_rows], data.groups[data.test_seen_rows]).size
 
 
+@pytest.mark.parametrize("group", ["7", "9" * 30, "herd"])
+def test_rows_without_a_group_are_each_alone(folder, group):
+    rows(folder, label=LABELS, group=[group, group, *[""] * 58])
+    groups = load_data(folder).groups
+    assert groups[0] == groups[1]
+    assert len(np.unique(groups)) == 59
+
+
 def test_a_memory_map_stays_mapped(folder):
     array = load_data(folder).features
     while array is not None and not isinstance(array, np.memmap):

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zslearn.errors import ConfigError
+
 if TYPE_CHECKING:
     from zslearn.tracking import Trackers
 
@@ -119,8 +121,20 @@ def trackers_of(arguments: argparse.Namespace) -> AbstractContextManager[Tracker
 
 
 def split_names(text: str) -> list[str]:
-    """Split names at commas; a name with a comma in it stands in double quotes, as in ``'cat,"dog, small"'``."""
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    """Split names at commas; a name with a comma in it stands in double quotes, as in ``'cat,"dog, small"'``.
+
+    Raises:
+        ConfigError: If they are not on one line, or one is longer than any name.
+    """
+    try:
+        return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    except csv.Error as error:
+        raise ConfigError(
+            "the names cannot be read",
+            expected="names with commas between them, on one line",
+            received=str(error),
+            remedy="""Write them as in 'cat,"dog, small"'.""",
+        ) from error
 
 
 def _add_file_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -99,14 +100,15 @@ def _text_rows(stream: Iterable[str], name: str) -> Iterator[tuple[int, list[Any
             yield number, _json_row(line, number, name)
             yield from ((number, _json_row(line, number, name)) for number, line in lines if line.strip())
             return
-        first = next(csv.reader([line]))
-        if all(_number(cell) is not None for cell in first):
-            yield number, first
-        reader = csv.reader(line for _, line in lines)
+        reader = csv.reader(itertools.chain([line], (line for _, line in lines)))
+        before = number - 1
         try:
-            yield from ((number + reader.line_num, row) for row in reader if row)
+            first = next(reader)
+            if all(_number(cell) is not None for cell in first):
+                yield number, first
+            yield from ((before + reader.line_num, row) for row in reader if row)
         except csv.Error as error:
-            raise _bad_line(number + reader.line_num, name, "comma-separated numbers", str(error)) from error
+            raise _bad_line(before + reader.line_num, name, "comma-separated numbers", str(error)) from error
         return
 
 

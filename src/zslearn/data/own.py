@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ SEEN, UNSEEN = "seen", "unseen"
 TRAIN, TEST, WITHOUT_LABEL, UNUSED = "train", "test", "unlabelled", "unused"
 HELDOUT_SEED: Final = 0
 """Decides which rows of seen classes are held out where no test part is given."""
+_MOST_DIGITS: Final = 18
+"""Of a group's number that 64 bits hold in any case."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class RowTable:
     files: tuple[str, ...] | None = None
     """The file that each row was made of."""
     groups: tuple[str, ...] | None = None
-    """Rows of the same group stay together when rows are held out."""
+    """Rows of the same group stay together when rows are held out; an empty text where a row has none."""
 
 
 @dataclass(frozen=True)
@@ -451,10 +454,12 @@ def class_ids(rows: RowTable, classes: ClassTable) -> Labels:
 
 
 def _group_ids(groups: Sequence[str]) -> Labels:
-    """Return a number per row: the group's own where all of them are whole numbers."""
-    if all(group.isascii() and group.isdigit() for group in groups):
-        return np.array(groups, dtype=np.int64)
-    return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    """Return a number per row: the group's own where all of them are whole numbers; a row without a group is alone."""
+    named = sorted({group for group in groups if group})
+    numbered = all(group.isascii() and group.isdigit() and len(group) <= _MOST_DIGITS for group in named)
+    ids = {group: int(group) if numbered else number for number, group in enumerate(named)}
+    alone = itertools.count(max(ids.values(), default=-1) + 1)
+    return np.array([ids[group] if group else next(alone) for group in groups], dtype=np.int64)
 
 
 def _check_marks(labels: Labels, marks: Any, rows: RowTable) -> None:
