@@ -283,6 +283,24 @@ def test_names_that_are_numbers_stay_numbers(table, toy_dataset):
     assert estimator.score(view.features, view.labels) > 0.5
 
 
+def test_whole_numbers_may_come_as_floats(tmp_path, toy_dataset):
+    view = toy_dataset.training()
+    labels = view.labels.astype(float)
+    semantics = dict(zip(np.arange(20.0), view.semantics, strict=True))
+    estimator = GenerativeZSL("gfzsl", rehearse=False).fit(view.features, labels, semantics=semantics)
+    estimator.save(tmp_path)
+    loaded = GenerativeZSL.load(tmp_path)
+    assert loaded.predict(view.features).tolist() == estimator.predict(view.features).tolist()
+    assert loaded.score(view.features, labels) > 0.5
+
+
+@pytest.mark.parametrize("name", [0.5, float("nan"), None, ("a", "b")])
+def test_names_that_are_neither_texts_nor_whole_numbers_are_refused(table, name):
+    features, labels, semantics = table
+    with pytest.raises(DataError, match="cannot name a class .expected texts or whole numbers"):
+        unfitted().fit(features, labels, semantics={**semantics, name: np.ones(12)})
+
+
 def test_a_closed_form_is_rehearsed_saved_and_loaded_like_any_model(tmp_path, table):
     features, labels, semantics = table
     solved = GenerativeZSL("kernel-ridge-cosine", settings={"kernel": "linear", "width": 1.0}).fit(

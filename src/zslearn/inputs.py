@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,8 @@ def class_semantics(semantics: Any, classes: Sequence[Any] | None) -> tuple[list
         are not known.
 
     Raises:
-        DataError: If they name no classes, or are not one vector of numbers of the same length for each.
+        DataError: If they name no classes, or by something else than texts and whole numbers, or are not one vector of
+            numbers of the same length for each.
         UnknownNameError: If a frame has neither an index nor a column ``name``.
     """
     attribute_names: tuple[str, ...] = ()
@@ -70,8 +72,41 @@ def class_semantics(semantics: Any, classes: Sequence[Any] | None) -> tuple[list
     table = np.stack(vectors)
     if table.dtype.kind not in "fiub":
         raise DataError("the semantics are not numbers", received=str(table.dtype), remedy="Encode texts as numbers.")
-    plain = [name.item() if isinstance(name, np.generic) else name for name in names]
-    return plain, table.astype(np.float64), attribute_names
+    return list(map(_plain_name, names)), table.astype(np.float64), attribute_names
+
+
+def _plain_name(name: Any) -> str | int:
+    """Return a class name as a saved model holds it; a whole number may come as a float."""
+    plain = name.item() if isinstance(name, np.generic) else name
+    if isinstance(plain, float) and plain.is_integer():
+        return int(plain)
+    if not isinstance(plain, str | int):
+        raise DataError(
+            f"{plain!r} cannot name a class",
+            expected="texts or whole numbers",
+            received=type(plain).__name__,
+            remedy="Name the classes otherwise, in the labels and in the semantics.",
+        )
+    return plain
+
+
+def typed_name(text: str, known: Sequence[Any]) -> str | int:
+    """Return a class name that somebody typed as one of the type that the known ones have.
+
+    Raises:
+        DataError: If these are whole numbers, and the text is none as they are written.
+    """
+    if isinstance(known[0], str):
+        return text
+    with contextlib.suppress(ValueError):
+        name = int(text)
+        if str(name) == text:
+            return name
+    raise DataError(
+        f"{text!r} cannot name a class of this model",
+        expected="a whole number, as of the other classes",
+        remedy="Name it by a number.",
+    )
 
 
 def check_attributes(given: Collection[str], known: Sequence[str]) -> None:

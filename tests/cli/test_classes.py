@@ -6,7 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
+from toy import toy_dataset as make_toy_dataset
 from zslearn import GenerativeZSL, load_data
+from zslearn.app.session import Session
 from zslearn.data.glyph_semantics import ATTRIBUTES
 
 
@@ -124,3 +126,22 @@ def test_what_cannot_be_added_or_dropped_leaves_the_folder_as_it_was(command, fo
         assert answer.err.count("\n") == 1
         assert answer.out == ""
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == content
+
+
+def test_classes_that_are_called_by_numbers_are_typed(command, tmp_path):
+    view = make_toy_dataset().training()
+    semantics = dict(enumerate(view.semantics))
+    GenerativeZSL(model="gfzsl", rehearse=False).fit(view.features, view.labels, semantics=semantics).save(tmp_path)
+    session = Session(GenerativeZSL.load(tmp_path))
+    session.add("77", {"blend": {"0": 1, "1": 1}})
+    (tmp_path / "added.npz").write_bytes(session.added_semantics())
+    numbers = ",".join(map(str, view.semantics[0] + 1))
+    answer = command("classes", tmp_path, "add", f"78={numbers}", "--from", tmp_path / "added.npz")
+    assert answer.out.startswith("2 added: 77, 78\n"), answer.err
+    assert command("classes", tmp_path, "drop", 7, 78).out.startswith("2 dropped: 7, 78\n")
+    assert GenerativeZSL.load(tmp_path).classes_.tolist() == [*range(7), *range(8, 20), 77]
+    assert command("synthesize", tmp_path, "--classes", "77,8", "-n", 1, "-o", tmp_path / "x.npz").code == 0
+    assert np.load(tmp_path / "x.npz")["labels"].tolist() == [77, 8]
+    for name in ("seven", "08"):
+        answer = command("classes", tmp_path, "drop", name)
+        assert f"{name!r} cannot name a class of this model (expected a whole number" in answer.err

@@ -18,6 +18,7 @@ from zslearn.data.own import NamedSemantics
 from zslearn.data.text import write_semantics
 from zslearn.errors import DataError, ZslearnError, unknown_name
 from zslearn.estimator import GenerativeZSL
+from zslearn.inputs import typed_name
 from zslearn.runs import RECORD_FILE, read_record
 from zslearn.shapes import Features
 from zslearn.sheets import picture_strip
@@ -330,19 +331,12 @@ class Session:
             for name in self._estimator.classes_.tolist()
         }
 
-    def _new_name(self, text: str) -> Any:
+    def _new_name(self, text: str) -> str | int:
         """Return a name of the type that the other classes' names have."""
         name = " ".join(text.split())
         if not name:
             raise DataError("the class has no name", remedy="Give it one.")
-        try:
-            return type(self._estimator.classes_.tolist()[0])(name)
-        except ValueError as error:
-            raise DataError(
-                f"{name!r} cannot name a class of this model",
-                expected="a whole number, as of the other classes",
-                remedy="Name it by a number that no class has.",
-            ) from error
+        return typed_name(name, self._estimator.classes_.tolist())
 
     def _class_id(self, name: str) -> int:
         names = list(self._kinds)

@@ -72,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
 
     from zslearn.estimator import GenerativeZSL
+    from zslearn.inputs import typed_name
 
     estimator = GenerativeZSL.load(arguments.run_folder)
     if arguments.action == "list":
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         estimator.add_classes(_described(estimator, arguments))
         changed = [name for name in estimator.classes_.tolist() if name not in set(before)]
     else:
-        estimator.drop_classes(arguments.classes)
+        estimator.drop_classes([typed_name(name, before) for name in arguments.classes])
         changed = [name for name in before if name not in set(estimator.classes_.tolist())]
     estimator.save(arguments.run_folder)
     done = {"add": "added", "drop": "dropped"}[arguments.action]
@@ -91,14 +92,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({done: changed, "classes": _listing(estimator)}, indent=2, ensure_ascii=False))
     else:
-        print(f"{len(changed)} {done}: {', '.join(changed)}")
+        print(f"{len(changed)} {done}: {', '.join(map(str, changed))}")
         print(_summary(estimator))
     return 0
 
 
-def _described(estimator: GenerativeZSL, arguments: argparse.Namespace) -> dict[str, Any]:
+def _described(estimator: GenerativeZSL, arguments: argparse.Namespace) -> dict[str | int, Any]:
     """Return the semantics of the new classes by name; sentences are encoded as in training."""
     from zslearn.errors import DataError
+    from zslearn.inputs import typed_name
 
     described: dict[str, Any] = {}
     sentences: dict[str, _Words] = {}
@@ -123,7 +125,8 @@ def _described(estimator: GenerativeZSL, arguments: argparse.Namespace) -> dict[
             described[name] = numbers
     if sentences:
         described |= _encoded(estimator, sentences, arguments.encoder)
-    return described
+    known = estimator.classes_.tolist()
+    return {typed_name(name, known): semantics for name, semantics in described.items()}
 
 
 def _numbers(description: str) -> list[float] | None:

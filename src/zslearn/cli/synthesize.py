@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from zslearn.errors import ConfigError
     from zslearn.estimator import GenerativeZSL
     from zslearn.files import write_atomic
+    from zslearn.inputs import typed_name
 
     if arguments.n_samples < 1:
         raise ConfigError(
@@ -43,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
             remedy="Give a larger number.",
         )
     estimator = GenerativeZSL.load(arguments.run_folder)
-    names = split_names(arguments.classes)
+    known = estimator.classes_.tolist()
+    names = [typed_name(name, known) for name in split_names(arguments.classes)]
     drawn = estimator.synthesize(names, arguments.n_samples, seed=arguments.seed)
     labels = np.repeat(np.array(names), arguments.n_samples)
 
