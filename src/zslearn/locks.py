@@ -82,9 +82,9 @@ class FolderLock:
         holder = f"process {pid} on {host}" if pid else "another process"
         return RunFolderError(
             f"{self.path.parent} is in use",
-            expected="a folder that no other run works in",
+            expected="a folder that no other process works in",
             received=f"the lock of {holder}",
-            remedy=f"Wait for it, name another folder with --out, or, if that process has ended, delete {self.path}.",
+            remedy=f"Wait for it, take another folder, or, if that process has ended, delete {self.path}.",
         )
 
 

@@ -155,6 +155,24 @@ class RunInProgress:
         return f"Go on with: zslearn run --resume {shlex.quote(str(self._folder))}"
 
 
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from changing a run's folder, or a saved model's, at the same time.
+
+    Raises:
+        RunFolderError: If there is no such folder, another process holds it, or it cannot be written.
+    """
+    if not folder.is_dir():
+        raise RunFolderError(
+            f"there is no folder {folder}", remedy="Give the folder of a finished run, or of a saved model."
+        )
+    lock = _locked(folder)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Write or replace the record of a run."""
     write_json(folder / RECORD_FILE, record)

@@ -10,6 +10,7 @@ from toy import toy_dataset as make_toy_dataset
 from zslearn import GenerativeZSL, load_data
 from zslearn.app.session import Session
 from zslearn.data.glyph_semantics import ATTRIBUTES
+from zslearn.locks import FolderLock
 
 
 @pytest.fixture
@@ -86,6 +87,28 @@ def test_a_run_with_added_classes_is_measured_without_them(command, folder):
     answer = command("evaluate", folder, "--json")
     assert json.loads(answer.out) == expected
     assert answer.err == "note: measured without the classes added since the run: new\n"
+
+
+def test_a_run_that_lost_classes_is_not_measured(command, folder):
+    known = GenerativeZSL.load(folder)
+    vector = ",".join(map(str, known.semantics_[known.classes_.tolist().index("A")].tolist()))
+    for words in (["drop", "A"], ["add", f"A={vector}"]):
+        assert command("classes", folder, *words).code == 0
+        answer = command("evaluate", folder)
+        assert answer.code == 2
+        assert "classes of the data have been dropped since the run" in answer.err
+        assert "received A). Run again, and drop" in answer.err
+
+
+def test_one_process_at_a_time_changes_classes(command, folder):
+    lock = FolderLock(folder)
+    answer = command("classes", folder, "drop", "A")
+    assert answer.code == 2
+    assert f"{folder} is in use (expected a folder that no other process works in" in answer.err
+    assert command("classes", folder, "list").code == 0
+    lock.release()
+    assert command("classes", folder, "drop", "A").code == 0
+    assert not lock.path.exists()
 
 
 def test_predict_answers_with_added_classes(command, folder, features, tmp_path):

@@ -72,29 +72,35 @@ def run(arguments: argparse.Namespace) -> int:
         )
 
     from zslearn.estimator import GenerativeZSL
-    from zslearn.inputs import typed_name
+    from zslearn.runs import alone_in
 
-    estimator = GenerativeZSL.load(arguments.run_folder)
     if arguments.action == "list":
-        listing = _listing(estimator)
+        listing = _listing(GenerativeZSL.load(arguments.run_folder))
         print(json.dumps(listing, indent=2, ensure_ascii=False) if arguments.json else _table(listing))
         return 0
-    before = estimator.classes_.tolist()
-    if arguments.action == "add":
-        estimator.add_classes(_described(estimator, arguments))
-        changed = [name for name in estimator.classes_.tolist() if name not in set(before)]
-    else:
-        estimator.drop_classes([typed_name(name, before) for name in arguments.classes])
-        changed = [name for name in before if name not in set(estimator.classes_.tolist())]
-    estimator.save(arguments.run_folder)
-    done = {"add": "added", "drop": "dropped"}[arguments.action]
-    _record_change(arguments.run_folder, {done: changed}, estimator)
+    with alone_in(arguments.run_folder):
+        estimator = GenerativeZSL.load(arguments.run_folder)
+        done, changed = _change(estimator, arguments)
+        estimator.save(arguments.run_folder)
+        _record_change(arguments.run_folder, {done: changed}, estimator)
     if arguments.json:
         print(json.dumps({done: changed, "classes": _listing(estimator)}, indent=2, ensure_ascii=False))
     else:
         print(f"{len(changed)} {done}: {', '.join(map(str, changed))}")
         print(_summary(estimator))
     return 0
+
+
+def _change(estimator: GenerativeZSL, arguments: argparse.Namespace) -> tuple[str, list[str | int]]:
+    """Add or drop classes, and return what was done to which."""
+    from zslearn.inputs import typed_name
+
+    before = estimator.classes_.tolist()
+    if arguments.action == "add":
+        estimator.add_classes(_described(estimator, arguments))
+        return "added", [name for name in estimator.classes_.tolist() if name not in set(before)]
+    estimator.drop_classes([typed_name(name, before) for name in arguments.classes])
+    return "dropped", [name for name in before if name not in set(estimator.classes_.tolist())]
 
 
 def _described(estimator: GenerativeZSL, arguments: argparse.Namespace) -> dict[str | int, Any]:

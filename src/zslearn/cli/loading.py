@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from zslearn.data.checks import listed
 from zslearn.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,6 +38,15 @@ def load_run_data(arguments: argparse.Namespace, record: dict[str, Any], estimat
     if list(dataset.class_names) != estimator.classes_.tolist() or set(dataset.unseen_ids) != set(
         estimator.unseen_ids_
     ):
+        gone = _dropped(record, estimator)
+        missing = [name for name in dataset.class_names if name in gone]
+        if missing:
+            raise DataError(
+                "classes of the data have been dropped since the run",
+                expected="none; one that was added again is new to the model",
+                received=listed(missing),
+                remedy="Run again, and drop classes in a copy of the run's folder.",
+            )
         raise DataError(
             "the data set does not fit the run",
             expected="the same classes, seen and unseen as in training",
@@ -43,3 +54,11 @@ def load_run_data(arguments: argparse.Namespace, record: dict[str, Any], estimat
             remedy="Name the run's own data and split, or leave both out.",
         )
     return dataset
+
+
+def _dropped(record: Mapping[str, Any], estimator: GenerativeZSL) -> set[str]:
+    """Return the classes that training knew and the model no longer knows from it."""
+    changes = record.get("class_changes", {}).get("changes", ())
+    dropped = {name for change in changes for name in change.get("dropped", ())}
+    from_training = {*estimator.classes_.tolist()} - {*estimator.added_classes_.tolist()}
+    return dropped - from_training
