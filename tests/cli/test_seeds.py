@@ -11,6 +11,8 @@ import time
 import pytest
 
 from toy import write_toy_folder
+from zslearn.cli import build_parser
+from zslearn.cli.seeds import seed_runs
 
 TINY = ("--set", "n_updates=20", "teacher_updates=10", "hidden_dim=8", "latent_dim=3")
 
@@ -60,19 +62,41 @@ def test_each_seed_is_its_own_run_and_the_summary_is_of_all(data, tmp_path):
 @pytest.mark.slow
 def test_stopped_seeds_go_on(data, tmp_path):
     longer = [word.replace("n_updates=20", "n_updates=100") for word in TINY]
-    words = [sys.executable, "-m", "zslearn", "run", "--data", str(data), "--seeds", "2", "--out", "seeds", *longer]
+    words = [sys.executable, "-m", "zslearn", "run", "--data", str(data), "--seeds", "2", "--out", "my seeds", *longer]
     running = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "seeds" / "seeds.json").exists() and running.poll() is None:
+    while not (tmp_path / "my seeds" / "seeds.json").exists() and running.poll() is None:
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=120)
     assert running.returncode == 130
-    assert said.endswith("interrupted: Go on with: zslearn run --resume seeds\n")
-    ended = zslearn("run", "--resume", "seeds", cwd=tmp_path)
+    assert said.endswith("interrupted: Go on with: zslearn run --resume 'my seeds'\n")
+    ended = zslearn("run", "--resume", "my seeds", "--allow-different-hardware", "--checkpoint-every", 5, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     lines = ended.stdout.splitlines()
     assert [line.split()[0] for line in lines if line.startswith(("mean", "standard"))] == ["mean", "standard"]
     assert "skd, seed 1" in ended.stdout
+
+
+def asked_for(*words):
+    """The runs of a command, none of which is begun."""
+    arguments = build_parser().parse_args(list(map(str, words)))
+    arguments.words = list(map(str, words))
+    return seed_runs(arguments)
+
+
+def test_seeds_that_go_on_elsewhere_find_their_data_and_hear_what_is_added(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(data.parent)
+    asked_for("run", "--data", data.name, "--config=c.yaml", "--seeds", 2, "--out", tmp_path).write()
+    (tmp_path / "s0").mkdir()
+    (tmp_path / "s0" / "record.json").touch()
+    monkeypatch.chdir(tmp_path)
+    added = ["--device", "cpu", "--checkpoint-every=5", "--allow-different-hardware"]
+    runs = asked_for("run", "--resume", tmp_path, "-q", *added)
+    assert runs.command(0)[3:] == ["run", "--resume", str(tmp_path / "s0"), *added]
+    begins = build_parser().parse_args(runs.command(1)[3:])
+    assert (begins.data, begins.config) == (str(data), data.parent / "c.yaml")
+    assert (begins.seed, begins.device, begins.checkpoint_every) == (1, "cpu", 5)
+    assert not begins.allow_different_hardware
 
 
 @pytest.mark.parametrize(

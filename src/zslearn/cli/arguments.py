@@ -120,6 +120,18 @@ def trackers_of(arguments: argparse.Namespace) -> AbstractContextManager[Tracker
     return Trackers(arguments.log) if arguments.log else nullcontext()
 
 
+def lasting_names(arguments: argparse.Namespace) -> tuple[str, str | None, str | None]:
+    """Return the names of the data as they can be found again from any folder."""
+    folder = Path(arguments.data)
+    if not folder.is_dir() or arguments.data.lower() == "glyphs":
+        return arguments.data, arguments.features, arguments.semantics
+    files = [
+        name if name is None or (folder / name).is_file() or not Path(name).is_file() else str(Path(name).resolve())
+        for name in (arguments.features, arguments.semantics)
+    ]
+    return str(folder.resolve()), files[0], files[1]
+
+
 def split_names(text: str) -> list[str]:
     """Split names at commas; a name with a comma in it stands in double quotes, as in ``'cat,"dog, small"'``.
 

@@ -14,7 +14,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zslearn.cli.arguments import add_data_arguments, add_json_argument, add_log_argument, add_set_argument, trackers_of
+from zslearn.cli.arguments import (
+    add_data_arguments,
+    add_json_argument,
+    add_log_argument,
+    add_set_argument,
+    lasting_names,
+    trackers_of,
+)
 
 if TYPE_CHECKING:
     from zslearn.cli.together import Leadership
@@ -135,7 +142,7 @@ def _started(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
     default = default_folder(dataset.name, dataset.split, arguments.model, str(arguments.seed))
     begun = {
         "status": "running",
-        "data": source_facts(dataset, *_lasting_names(arguments)),
+        "data": source_facts(dataset, *lasting_names(arguments)),
         "model": arguments.model,
         "settings": settings,
         "seed": arguments.seed,
@@ -284,23 +291,11 @@ def _changed(
     ]
 
 
-def _lasting_names(arguments: argparse.Namespace) -> tuple[str, str | None, str | None]:
-    """Return the names of the data as they can be found again from any folder."""
-    folder = Path(arguments.data)
-    if not folder.is_dir() or arguments.data.lower() == "glyphs":
-        return arguments.data, arguments.features, arguments.semantics
-    files = [
-        name if name is None or (folder / name).is_file() or not Path(name).is_file() else str(Path(name).resolve())
-        for name in (arguments.features, arguments.semantics)
-    ]
-    return str(folder.resolve()), files[0], files[1]
-
-
 def _command(arguments: argparse.Namespace, split: str, settings: dict[str, Any]) -> str:
     """Return the command that does this run again, from any folder."""
     from zslearn.training.team import launched_size
 
-    data, features, semantics = _lasting_names(arguments)
+    data, features, semantics = lasting_names(arguments)
     options = {"--data": data, "--features": features, "--semantics": semantics, "--split": split}
     options |= {"--model": arguments.model, "--seed": str(arguments.seed)}
     words = [word for name, value in options.items() if value is not None for word in (name, value)]

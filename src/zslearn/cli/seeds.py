@@ -8,23 +8,27 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
+from zslearn.cli.arguments import lasting_names
 from zslearn.errors import ConfigError, RunFolderError, TrainingError
 
 SEEDS_FILE: Final = "seeds.json"
 """What was asked for, and in the end the summary."""
 _VERSION: Final = 1
 _OWN_OPTIONS: Final = ("--seeds", "--seed", "--out", "--resume")
+_PATH_OPTIONS: Final = ("--data", "--features", "--semantics", "--config")
 _OWN_SWITCHES: Final = ("--json", "-q", "--quiet")
+_ONLY_RESUMED: Final = "--allow-different-hardware"
 _WRONG_USE: Final = 2
 _SECONDS_BETWEEN_LOOKS: Final = 0.1
 _MOST_SEEDS: Final = 1000
@@ -39,11 +43,13 @@ class SeedRuns:
         folder: Holds a run folder for every seed.
         words: The arguments that they share.
         seeds: The seeds.
+        now: The arguments of this attempt alone, which go before those.
     """
 
     folder: Path
     words: tuple[str, ...]
     seeds: tuple[int, ...]
+    now: tuple[str, ...] = ()
 
     def folder_of(self, seed: int) -> Path:
         """Return the run folder of a seed."""
@@ -61,7 +67,11 @@ class SeedRuns:
         """Return the command that begins a seed's run, or goes on with it."""
         folder = self.folder_of(seed)
         begun = (folder / "record.json").is_file()
-        own = ["--resume", str(folder)] if begun else [*self.words, "--seed", str(seed), "--out", str(folder)]
+        if begun:
+            own = ["--resume", str(folder), *self.now]
+        else:
+            now = [word for word in self.now if word != _ONLY_RESUMED]
+            own = [*self.words, *now, "--seed", str(seed), "--out", str(folder)]
         return [sys.executable, "-m", "zslearn", "run", *own]
 
     def write(self, **facts: Any) -> None:
@@ -104,10 +114,11 @@ def run_seeds(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
 
     Raises:
         ConfigError: If an argument does not go with several seeds, or the runs refuse theirs.
+        RunFolderError: If the folder cannot be used.
         TrainingError: If runs failed; the others are finished all the same.
         KeyboardInterrupt: If it was interrupted.
     """
-    runs = SeedRuns.read(arguments.resume) if arguments.resume else _asked_for(arguments)
+    runs = seed_runs(arguments)
     _execute(runs)
     summary = summarise(runs)
     runs.write(summary=summary)
@@ -156,9 +167,27 @@ def summary_table(summary: Mapping[str, Any]) -> str:
     return figures_table(lines)
 
 
+def seed_runs(arguments: argparse.Namespace) -> SeedRuns:
+    """Return the runs that a command begins or goes on with.
+
+    Raises:
+        ConfigError: If an argument does not go with several seeds.
+        RunFolderError: If the folder cannot be used.
+    """
+    from zslearn.training.team import launched_size
+
+    if arguments.log or launched_size() > 1:
+        raise ConfigError(
+            f"--seeds does not go with {'--log' if arguments.log else 'torchrun'}",
+            remedy="Leave one of them out; each seed's run folder has its history.",
+        )
+    if arguments.resume:
+        return replace(SeedRuns.read(arguments.resume), now=tuple(_shared_words(arguments.words)))
+    return _asked_for(arguments)
+
+
 def _asked_for(arguments: argparse.Namespace) -> SeedRuns:
     from zslearn.runs import check_run_folder, default_folder, free_folder
-    from zslearn.training.team import launched_size
 
     if not 1 <= arguments.seeds <= _MOST_SEEDS:
         raise ConfigError(
@@ -167,28 +196,30 @@ def _asked_for(arguments: argparse.Namespace) -> SeedRuns:
             received=str(arguments.seeds),
             remedy="Give the number of runs with --seeds; --seed says where to start counting.",
         )
-    if arguments.log or launched_size() > 1:
-        raise ConfigError(
-            f"--seeds does not go with {'--log' if arguments.log else 'torchrun'}",
-            remedy="Leave one of them out; each seed's run folder has its history.",
-        )
     check_run_folder(arguments.out)
     seeds = tuple(range(arguments.seed, arguments.seed + arguments.seeds))
     default = default_folder(Path(arguments.data).name, arguments.split, arguments.model, f"{seeds[0]}-{seeds[-1]}")
     folder = arguments.out or free_folder(default)
-    return SeedRuns(folder, tuple(_shared_words(arguments.words)), seeds)
+    return SeedRuns(folder, (*_shared_words(arguments.words), *_lasting_words(arguments)), seeds)
 
 
 def _shared_words(words: Sequence[str]) -> list[str]:
-    """Return the words of the command that all seeds share."""
+    """Return the words of the command that all seeds share, without paths."""
     shared: list[str] = []
-    rest = iter(words[1:])
+    rest, others = iter(words[1:]), (*_OWN_OPTIONS, *_PATH_OPTIONS)
     for word in rest:
-        if word in _OWN_OPTIONS:
+        if word in others:
             next(rest, None)
-        elif word not in _OWN_SWITCHES and not word.startswith(tuple(f"{option}=" for option in _OWN_OPTIONS)):
+        elif word not in _OWN_SWITCHES and not word.startswith(tuple(f"{option}=" for option in others)):
             shared.append(word)
     return shared
+
+
+def _lasting_words(arguments: argparse.Namespace) -> list[str]:
+    """Return the paths of the command as they can be found again from any folder."""
+    config = None if arguments.config is None else str(arguments.config.resolve())
+    paths = zip(_PATH_OPTIONS, (*lasting_names(arguments), config), strict=True)
+    return [word for option, path in paths if path is not None for word in (option, path)]
 
 
 def _execute(runs: SeedRuns) -> None:
@@ -230,7 +261,7 @@ def _execute(runs: SeedRuns) -> None:
     finally:
         for child in running.values():
             child.kill()
-    again = f"zslearn run --resume {runs.folder}"
+    again = f"zslearn run --resume {shlex.quote(str(runs.folder))}"
     if asked_to_stop and n_done < len(runs.seeds):
         raise KeyboardInterrupt(f"Go on with: {again}" if runs.folder.is_dir() else "Nothing was written.")
     if failed:
