@@ -1,5 +1,6 @@
 import json
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from encoders import tiny_backbone, tiny_text_encoder
 from own import own_folder, write_table
 from zslearn import load_data
-from zslearn.data.own import class_table, read_named_semantics
+from zslearn.data.own import NamedSemantics, class_table, read_named_semantics
 from zslearn.data.text import TextEncoder, describe_classes, describe_like, most_alike, write_semantics
 from zslearn.errors import ConfigError, DataError, MissingExtraError
 
@@ -177,3 +178,19 @@ def test_a_real_sentence_encoder_knows_what_is_alike(tmp_path):
     assert cosines[0, 1] > 0.45 > max(cosines[0, 2], cosines[0, 3])
     assert cosines[2, 3] > 0.7 > max(cosines[1, 2], cosines[1, 3])
     assert {frozenset(pair[:2]) for pair in most_alike(found, 2)} == {frozenset(names[:2]), frozenset(names[2:])}
+
+
+def test_the_most_alike_of_many_classes_are_found_without_holding_all_pairs():
+    vectors = np.random.default_rng(0).normal(size=(4000, 20))
+    vectors[3990], vectors[20] = 2 * vectors[10], vectors[30] + 1e-6
+    tracemalloc.start()
+    found = most_alike(NamedSemantics("here", tuple(map(str, range(4000))), vectors), 2)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [pair[:2] for pair in found] == [("10", "3990"), ("20", "30")]
+    assert [pair[2] for pair in found] == pytest.approx([1, 1])
+    assert peak_bytes < 4000**2 * 8
+
+
+def test_one_class_is_like_no_other():
+    assert most_alike(NamedSemantics("here", ("alone",), np.ones((1, 3)))) == []

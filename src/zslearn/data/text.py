@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import json
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from zslearn.data.checks import check_semantics, listed
+from zslearn.data.checks import check_semantics, listed, row_chunks
 from zslearn.data.limits import read_json
 from zslearn.data.own import ClassTable, NamedSemantics
 from zslearn.data.pretrained import EXTRA, Pretrained, find_pretrained, load_weights
@@ -247,10 +250,16 @@ def write_semantics(path: Path, semantics: NamedSemantics) -> None:
 def most_alike(semantics: NamedSemantics, n_pairs: int = 3) -> list[tuple[str, str, float]]:
     """Return the pairs of classes whose vectors have the largest cosines, with these."""
     units = semantics.vectors / np.linalg.norm(semantics.vectors, axis=1, keepdims=True)
-    first, second = np.triu_indices(len(units), k=1)
-    cosines = (units @ units.T)[first, second]
-    best = np.argsort(-cosines, kind="stable")[:n_pairs]
-    return [(semantics.names[first[i]], semantics.names[second[i]], float(cosines[i])) for i in best]
+    ids, best = np.arange(len(units)), list[tuple[int, int, float]]()
+    for rows in row_chunks(len(units), len(units) * units.itemsize):
+        cosines = units[rows] @ units.T
+        cosines[ids[rows, None] >= ids] = -np.inf
+        n_kept = min(n_pairs, cosines.size)
+        least = np.partition(cosines, -n_kept, axis=None)[-n_kept]
+        first, second = np.nonzero((cosines >= least) & np.isfinite(cosines))
+        found = zip(ids[rows][first].tolist(), second.tolist(), cosines[first, second].tolist(), strict=True)
+        best = heapq.nlargest(n_pairs, itertools.chain(best, found), key=itemgetter(2))
+    return [(semantics.names[i], semantics.names[j], cosine) for i, j, cosine in best]
 
 
 def _check_settings(template: str, text_weight: float, attribute_weight: float) -> None:
