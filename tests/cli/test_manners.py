@@ -129,6 +129,16 @@ def test_an_interrupt_during_imports_prints_no_traceback(finished, module):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted.\n")
 
 
+def test_redirected_names_are_utf8_whatever_the_locale(command, finished, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "run")
+    assert command("classes", folder, "add", f"Γ={','.join(['0.5'] * 33 + ['1'])}").code == 0
+    ascii_alone = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    words = [sys.executable, "-m", "zslearn", "classes", str(folder), "list", "--json"]
+    done = subprocess.run(words, env={**os.environ, **ascii_alone}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert '"name": "Γ"'.encode() in done.stdout
+
+
 def at_a_terminal(words, **environment):
     """What a command writes on standard error when that is a terminal."""
     ours, theirs = pty.openpty()
