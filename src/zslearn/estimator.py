@@ -151,8 +151,9 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "GenerativeZSL requires y to be passed, but the target y is None", remedy="Give the class of every row."
             )
         self.torch_ = isinstance(X, torch.Tensor)
+        labels = label_names(y)
         names, vectors, attribute_names = class_semantics(semantics, classes)
-        view, names = training_view(X, y, names, vectors, unseen_classes, attribute_names)
+        view, names = training_view(X, labels, names, vectors, unseen_classes, attribute_names)
         self.fit_view(view)
         self._learn_classes(names, view.seen_ids, view.semantics)
         if hasattr(X, "columns"):

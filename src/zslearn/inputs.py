@@ -164,7 +164,7 @@ def _spelling(name: Any) -> str:
 
 def training_view(
     X: Any,
-    y: Any,
+    labels: NDArray[Any],
     names: list[Any],
     semantics: Semantics,
     unseen_classes: Sequence[Any] | None,
@@ -174,7 +174,7 @@ def training_view(
 
     Args:
         X: Features, as for ``GenerativeZSL.fit``.
-        y: The class name of every row.
+        labels: The class name of every row, as ``label_names`` returns them.
         names: All class names.
         semantics: Theirs, ``[n_classes, semantic_dim]``.
         unseen_classes: Which to expect without samples; all that have none if not given.
@@ -187,7 +187,7 @@ def training_view(
         DataError: If a labelled class has no semantics, or an unseen one has labels.
         UnknownNameError: If an unseen class has no semantics.
     """
-    features, labels = feature_rows(X), label_names(y)
+    features = feature_rows(X)
     index = {name: row for row, name in enumerate(names)}
     labelled = set(labels.tolist())
     without = sorted(map(str, labelled - set(index)))
