@@ -68,6 +68,18 @@ def test_a_search_is_shared_by_the_seeds_and_not_by_the_splits():
     assert {job.marks["settings"] for job in jobs} == {"searched"}
 
 
+def test_a_search_is_not_shared_by_what_sets_a_default_and_what_leaves_it_to_the_rehearsal():
+    search = "search: {sp_weight: [0.0, 1.0]}"
+    pinned = f"{{model: skd, label: whitened, settings: {{feature_space: whitened}}, {search}}}"
+    text = TEXT.replace("[skd]", f"[{{model: skd, {search}}}, {pinned}]") + "search: {trials: 2}\n"
+    offered, set_so = (
+        {job.study.key for job in make_jobs(read_experiment(text, "n", "n.yaml")) if job.arm == arm}
+        for arm in (None, "whitened")
+    )
+    assert len(offered) == len(set_so) == 2
+    assert not offered & set_so
+
+
 def test_published_settings_are_taken_where_there_are_some_and_capped(tmp_path, toy_dataset):
     rows = len(toy_dataset.train_rows)
     text = TEXT.replace("[skd]", "[{model: all, published: true}]") + "at_most: {n_updates: 9}\n"

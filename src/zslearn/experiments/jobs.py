@@ -190,7 +190,8 @@ def _job(
         "device": experiment.device,
         "zslearn": __version__,
     }
-    study = None
+    study: Study | None = None
+    searched: dict[str, Any] | None = None
     if choice.search:
         searched = {
             **facts,
@@ -200,7 +201,8 @@ def _job(
             "seed": experiment.seeds[0],
         }
         study = Study(
-            key=_key(searched),
+            # What a rehearsal offers as alternatives gives way to what is set, so that it matters what is set.
+            key=_key({**searched, "settings": settings}),
             model=choice.model,
             settings=settings,
             space=choice.search,
@@ -213,14 +215,13 @@ def _job(
     control = arm.control if arm else None
     depends_on = {
         **facts,
-        # What a rehearsal offers as alternatives gives way to what is set, so that it matters what is set.
         "settings": settings,
         "seed": seed,
         "arm": arm.name if arm else None,
         "control": control,
         "references": experiment.references,
         "test_selected": experiment.test_selected,
-        "study": study.key if study else None,
+        "study": _key(searched) if searched else None,
     }
     return Job(
         key=_key(depends_on),
