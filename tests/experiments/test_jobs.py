@@ -1,7 +1,9 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
+from own import own_folder
 from zslearn.errors import ConfigError
 from zslearn.experiments import jobs as jobs_module
 from zslearn.experiments.experiment import read_experiment
@@ -58,6 +60,28 @@ def test_data_that_changed_since_the_plan_are_refused():
     changed = dataclasses.replace(job.address, checksum="0" * 64)
     with pytest.raises(ConfigError, match="not what the experiment was planned on"):
         changed.load()
+
+
+def on_data(*data):
+    text = TEXT.replace("[glyphs]", f"[{', '.join(map(str, data))}]").replace("splits: [1, 2]\n", "")
+    return make_jobs(read_experiment(text, "n", "n.yaml"))
+
+
+def test_other_features_of_a_folder_are_other_data(tmp_path):
+    folder = own_folder(tmp_path / "animals")
+    np.save(folder / "other.npy", np.load(folder / "features.npy")[:, ::-1])
+    named = [f"{{data: {folder}, features: {name}}}" for name in ("features.npy", "other.npy")]
+    names = {job.data: job.address.checksum for job in on_data(*named)}
+    assert list(names) == ["animals (features.npy)", "animals (other.npy)"]
+    assert len(set(names.values())) == 2
+
+
+def test_two_data_sets_of_one_name_are_refused_on_one_split(tmp_path):
+    first, second = (own_folder(tmp_path / place / "animals") for place in ("here", "there"))
+    with pytest.raises(ConfigError, match=rf"two .* called animals, on the same split official .*{second} as the sec"):
+        on_data(first, second)
+    with pytest.raises(ConfigError, match="two data sets of the experiment are called glyphs, on the same split 1"):
+        on_data("{data: glyphs, splits: [0, 1]}", "{data: glyphs, splits: [1]}")
 
 
 def test_a_search_is_shared_by_the_seeds_and_not_by_the_splits():

@@ -146,9 +146,10 @@ def make_jobs(experiment: Experiment) -> tuple[Job, ...]:
         experiment: What is wanted.
 
     Raises:
-        ZslearnError: If a data set cannot be loaded, or cannot serve the experiment.
+        ZslearnError: If a data set cannot be loaded, cannot serve the experiment, or has the name of another.
     """
     jobs: list[Job] = []
+    named: set[tuple[str, str]] = set()
     for choice in experiment.data:
         for split in choice.splits:
             dataset = load_data(choice.data, features=choice.features, semantics=choice.semantics, split=split)
@@ -160,7 +161,11 @@ def make_jobs(experiment: Experiment) -> tuple[Job, ...]:
                 split=split,
                 checksum=dataset.checksum,
             )
-            name = dataset.name + (f" ({choice.semantics})" if choice.semantics else "")
+            files = ", ".join(filter(None, (choice.features, choice.semantics)))
+            name = dataset.name + (f" ({files})" if files else "")
+            if (name, split) in named:
+                raise _twice(choice, name, split)
+            named.add((name, split))
             jobs += _jobs_on(experiment, name, address, dataset)
     return tuple(jobs)
 
@@ -258,6 +263,15 @@ def _check_serves(experiment: Experiment, choice: DataChoice, dataset: ZSLDatase
             received=str(len(dataset.seen_ids)),
             remedy="Leave the search out, or use other data.",
         )
+
+
+def _twice(choice: DataChoice, name: str, split: str) -> ConfigError:
+    return ConfigError(
+        f"two data sets of the experiment are called {name}, on the same split {split}",
+        expected="a name of its own for each, by which tables tell their figures apart",
+        received=f"{choice.data} as the second",
+        remedy="Rename one of the folders, or, if they are the same data, drop one of them.",
+    )
 
 
 def _key(facts: Mapping[str, Any]) -> str:
