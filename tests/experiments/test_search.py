@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from zslearn.errors import MissingExtraError, TrainingError
+from zslearn.errors import MissingExtraError, RunFolderError, TrainingError
 from zslearn.evaluation.events import holds
 from zslearn.experiments.execution import RunTask, execute
 from zslearn.experiments.experiment import read_experiment
@@ -84,6 +84,25 @@ def test_an_interrupted_search_ends_like_one_that_was_not(study, tmp_path):
     assert course(last) == whole
 
 
+def test_a_search_that_was_ended_before_its_first_trial_was_taken_goes_on(study, tmp_path):
+    whole = course(Search(study, tmp_path / "whole"))
+    begun = Search(study, tmp_path / "parts")
+    begun._course.enqueue_trial(begun._start())
+    assert course(Search(study, tmp_path / "parts")) == whole
+
+
+@pytest.mark.parametrize("cut", [5, 1], ids=["within a line", "before its end"])
+def test_a_journal_that_was_cut_is_named_with_the_line(study, tmp_path, cut):
+    search, journal = Search(study, tmp_path / "j"), tmp_path / "j"
+    search.tell(answer(search.ask()))
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines)[:-cut])
+    with pytest.raises(RunFolderError, match=rf"j, line {len(lines)}, is damaged .*Remove that line"):
+        Search(study, journal)
+    journal.write_bytes(b"".join(lines[:-1]))
+    assert len(course(Search(study, journal))) == 5
+
+
 def test_a_failed_trial_is_spent_and_not_chosen(study, tmp_path):
     search = Search(study, tmp_path / "j")
     search.ask()
@@ -104,6 +123,33 @@ def test_a_search_without_a_good_trial_says_why(study, tmp_path):
         search.tell({"status": "failed", "cause": "out of memory"})
     with pytest.raises(TrainingError, match="every trial of the search failed .received out of memory"):
         search.best()
+
+
+def test_a_search_of_which_every_trial_failed_begins_again_on_demand(study, tmp_path):
+    search = Search(study, tmp_path / "j")
+    while not search.done:
+        search.ask()
+        search.tell({"status": "failed", "cause": "the worker was killed"})
+    search = Search(study, tmp_path / "j")
+    assert search.failed
+    search.begin_again()
+    assert (search.n_done, search.failed) == (0, False)
+    assert course(search) == course(Search(study, tmp_path / "another"))
+    assert Search(study, tmp_path / "j").trials() == search.trials()
+
+
+def test_retry_executes_a_search_of_which_every_trial_failed(study, start):
+    # Such a rate leaves no finite number, whatever else a trial sets.
+    text = TEXT.replace("{low: 1.0e-4, high: 1.0e-2, log: true}", "{low: 1.0e+20, high: 1.0e+30, log: true}")
+    text = text.replace("trials: 5", "trials: 1").replace("n_updates: 3,", "n_updates: 3, learning_rate: 1.0e+30,")
+    diverging = read_experiment(text, "tiny", "s.yaml")
+    folder, advances = start(diverging)
+    assert counted(folder.status())["failed"] == 2
+    assert [advance.cause is None for advance in advances] == [True, False, False, False]
+    assert start(diverging)[1][0].n_total == 0
+    _, advances = start(diverging, retry=True)
+    assert advances[0].n_total == 1 + 2
+    assert any(advance.title.endswith("trial 1 of 1") for advance in advances)
 
 
 def test_without_optuna_the_extra_is_named(tmp_path, monkeypatch):

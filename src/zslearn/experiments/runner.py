@@ -52,15 +52,16 @@ def run_missing(
         jobs: The runs of the experiment.
         folder: Where records and journals are.
         engine: Who executes; it is entered and left here.
-        retry: Whether runs that failed are executed again.
+        retry: Whether runs that failed are executed again, and searches of which every trial failed.
         on_advance: Told of every run and trial that ends.
         log: A tracker's hook: told the metrics of every run that finishes, and their number.
 
     Raises:
         MissingExtraError: If there is something to search and optuna is not installed.
+        RunFolderError: If the journal of a search is damaged.
     """
     missing = [job for job in jobs if _is_missing(folder, job, retry)]
-    course = _Course(missing, folder, on_advance, log)
+    course = _Course(missing, folder, retry, on_advance, log)
     with engine:
         course.start(engine.n_workers)
         while course.waiting or engine.busy:
@@ -81,6 +82,7 @@ class _Course:
         self,
         jobs: Sequence[Job],
         folder: ExperimentFolder,
+        retry: bool,
         on_advance: Callable[[Advance], None] | None,
         log: Log | None,
     ) -> None:
@@ -98,6 +100,9 @@ class _Course:
                 self._searching.setdefault(job.study.key, []).append(job)
                 if job.study.key not in self._searches:
                     self._searches[job.study.key] = Search(job.study, folder.journal_path(job.study.key))
+        for search in self._searches.values():
+            if retry and search.failed:
+                search.begin_again()
         n_trials = sum(max(0, search.study.trials - search.n_done) for search in self._searches.values())
         self._n_total = len(jobs) + n_trials
         self._n_done = self._n_finished = 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zslearn.configuration import field_facts
-from zslearn.errors import TrainingError, require_extra
+from zslearn.errors import RunFolderError, TrainingError, require_extra
 from zslearn.evaluation.events import digest
 from zslearn.experiments.experiment import Interval, described
 from zslearn.experiments.jobs import Study
@@ -29,21 +30,21 @@ class Search:
 
     Raises:
         MissingExtraError: If optuna is not installed.
+        RunFolderError: If the journal has a line that is not whole.
     """
 
     def __init__(self, study: Study, journal: Path) -> None:
         self.study = study
+        _check_is_whole(journal)
         self._optuna: Any = require_extra("optuna", "tune")
         self._optuna.logging.set_verbosity(self._optuna.logging.ERROR)
         backend = self._optuna.storages.journal
         lock = backend.JournalFileOpenLock(str(journal))
         self._storage = self._optuna.storages.JournalStorage(backend.JournalFileBackend(str(journal), lock_obj=lock))
         self._course = self._load(0)
-        states = self._optuna.trial.TrialState
-        for trial in self._course.get_trials(deepcopy=False):
-            if trial.state in (states.RUNNING, states.WAITING):
-                # Nobody works on it any more; it is proposed again.
-                self._course.tell(trial.number, state=states.FAIL)
+        for trial in self._in_state("RUNNING"):
+            # Nobody works on it any more; it is proposed again.
+            self._course.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
         self._asked: dict[int, Any] = {}
 
     @property
@@ -56,11 +57,22 @@ class Search:
         """Whether the budget is spent."""
         return self.n_done >= self.study.trials
 
+    @property
+    def failed(self) -> bool:
+        """Whether the budget is spent on trials that failed."""
+        return self.done and not self.trials()
+
+    def begin_again(self) -> None:
+        """Forget every trial."""
+        self._optuna.delete_study(study_name=self.study.key, storage=self._storage)
+        self._course = self._load(0)
+
     def ask(self) -> dict[str, Any]:
         """Return the settings of the next trial."""
         number = self.n_done
         self._course = self._load(number)
-        if number == 0:
+        # What was ended between proposing the first trial and taking it left that one waiting.
+        if number == 0 and not self._in_state("WAITING"):
             self._course.enqueue_trial(self._start())
         trial = self._course.ask(
             {name: self._distribution(name) for name in self.study.space},
@@ -124,6 +136,10 @@ class Search:
             if trial.state == self._optuna.trial.TrialState.COMPLETE or _CAUSE in trial.user_attrs
         ]
 
+    def _in_state(self, state: str) -> list[Any]:
+        wanted = self._optuna.trial.TrialState[state]
+        return [trial for trial in self._course.get_trials(deepcopy=False) if trial.state == wanted]
+
     def _load(self, number: int) -> Any:
         sampler = self._optuna.samplers.TPESampler(seed=derive_seed(self.study.seed, f"trial {number}") % 2**32)
         return self._optuna.create_study(
@@ -146,3 +162,21 @@ class Search:
         if isinstance(domain.low, int) and isinstance(domain.high, int):
             return distributions.IntDistribution(domain.low, domain.high, log=domain.log)
         return distributions.FloatDistribution(domain.low, domain.high, log=domain.log)
+
+
+def _check_is_whole(journal: Path) -> None:
+    """Refuse a journal with a line that was cut off: Optuna appends to it what it cannot read afterwards."""
+    lines = journal.read_bytes().splitlines(keepends=True) if journal.exists() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            json.loads(line)
+            whole = line.endswith(b"\n")
+        except ValueError:
+            whole = False
+        if not whole:
+            raise RunFolderError(
+                f"{journal}, line {number}, is damaged",
+                expected="a whole line of JSON",
+                received=f"one of {len(line)} bytes that was cut off or changed",
+                remedy="Remove that line, if it is the last one, or the file, and the search begins again.",
+            )
