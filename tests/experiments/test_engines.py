@@ -1,4 +1,7 @@
+import os
 import pickle
+import signal
+import struct
 import sys
 import threading
 import time
@@ -52,6 +55,23 @@ def test_what_nobody_foresaw_is_an_answer_with_its_traceback(tiny, monkeypatch):
     answer = execute(RunTask(job=make_jobs(tiny)[0]))
     assert (answer["status"], answer["cause"]) == ("failed", "KeyError: 'x'")
     assert "Traceback" in answer["traceback"]
+
+
+def test_a_worker_that_dies_within_its_answer_fails_alone(tiny):
+    task = RunTask(job=make_jobs(tiny)[0])
+    with LocalProcesses(1) as engine:
+        ours, theirs = engine._context.Pipe(duplex=False)
+        worker = engine._context.Process(target=signal.raise_signal, args=(signal.SIGKILL,))
+        worker.start()
+        # How a message of a hundred bytes begins, and ten of them.
+        os.write(theirs.fileno(), struct.pack("!i", 100) + bytes(10))
+        theirs.close()
+        engine._running[ours] = task, worker
+        ended, answer = engine.next()
+        assert engine.room == 1
+    assert ended is task
+    assert answer["status"] == "failed"
+    assert "killed (signal 9)" in answer["cause"]
 
 
 def test_memory_that_ran_out_is_called_so(tiny, monkeypatch):

@@ -127,7 +127,8 @@ class LocalProcesses:
         task, process = self._running[connection]
         try:
             answer = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
+            # It died before its answer, or, which is an OSError, halfway through it.
             answer = None
         # Forgotten only now: what interrupts the waiting finds the worker still listed, and ends it.
         del self._running[connection]
