@@ -30,7 +30,7 @@ models:
 
 
 def test_there_is_one_worker_for_each_processor_unless_told():
-    assert LocalProcesses().n_workers == usable_processors() >= 1
+    assert LocalProcesses().room == usable_processors() >= 1
     assert LocalProcesses(3).room == 3
     with pytest.raises(ConfigError, match="nobody to work"):
         LocalProcesses(0)

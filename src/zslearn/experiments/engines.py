@@ -42,11 +42,6 @@ class Engine(Protocol):
         """How many tasks it has."""
         ...
 
-    @property
-    def n_workers(self) -> int:
-        """How many tasks it executes at once."""
-        ...
-
     def submit(self, task: Task) -> None:
         """Take a task."""
         ...
@@ -96,11 +91,6 @@ class LocalProcesses:
             process.join()
             connection.close()
         self._running.clear()
-
-    @property
-    def n_workers(self) -> int:
-        """How many tasks are executed at once."""
-        return self._n_workers
 
     @property
     def room(self) -> int:
@@ -187,14 +177,10 @@ class RayCluster:
         self._ray.shutdown()
 
     @property
-    def n_workers(self) -> int:
-        """How many tasks are in the cluster at once."""
-        return self._wanted or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-
-    @property
     def room(self) -> int:
         """How many more tasks can be taken now."""
-        return self.n_workers - self.busy
+        n_workers = self._wanted or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        return n_workers - self.busy
 
     @property
     def busy(self) -> int:

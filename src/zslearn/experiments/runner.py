@@ -63,7 +63,7 @@ def run_missing(
     missing = [job for job in jobs if _is_missing(folder, job, retry)]
     course = _Course(missing, folder, retry, on_advance, log)
     with engine:
-        course.start(engine.n_workers)
+        course.start()
         while course.waiting or engine.busy:
             while course.waiting and engine.room:
                 engine.submit(course.waiting.popleft())
@@ -107,9 +107,8 @@ class _Course:
         self._n_total = len(jobs) + n_trials
         self._n_done = self._n_finished = 0
 
-    def start(self, n_workers: int) -> None:
+    def start(self) -> None:
         """Make the first tasks; searches go first, because runs wait for them."""
-        self._n_workers = n_workers
         self._started = time.monotonic()
         for key in self._searches:
             self._go_on(key)
