@@ -89,6 +89,15 @@ def test_a_failed_run_leaves_a_hole_that_is_counted(tmp_path):
     assert "not run" in text
 
 
+def test_references_are_those_of_runs_on_the_data_as_they_are(tmp_path):
+    folder = Recorded(tmp_path, "ablation", {("skd", arm): {UNITS[0]: 0.5} for arm in ("base", "random semantics")})
+    folder.plan["jobs"][1]["marks"] = {"control": "random semantics"}
+    by_chance = {"ridge": {"corrected": dict.fromkeys(("t1", "u", "s", "h", "ausuc"), 0.01)}}
+    folder.write("0001", {**folder.read("0001"), "references": by_chance})
+    (group,) = summarise_experiment(folder)
+    assert next(row for row in group.rows if row.is_reference).values["h"] == {UNITS[0]: 0.1}
+
+
 def test_a_reference_that_is_also_a_model_has_one_row(tmp_path):
     (group,) = summarise_experiment(
         Recorded(tmp_path, "grid", {("a", None): series(0.5), ("ridge", None): series(0.2)})

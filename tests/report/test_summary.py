@@ -30,6 +30,17 @@ def test_references_are_counted_once_for_each_unit(study_of, real_record):
     }
 
 
+def test_references_are_those_of_runs_on_the_data_as_they_are(study_of, real_record):
+    name, told = next(iter(real_record["references"].items()))
+    nothing = {name: {**told, "corrected": {**told["corrected"], "h": 0.0}}}
+    control = {"arm": "random semantics", "marks": {"control": "random semantics"}, "references": nothing}
+    (group,) = digest_of(study_of, control, {"arm": "base"}, kind="ablation").groups
+    row = next(row for row in group.rows if row.method == name)
+    assert told["corrected"]["h"] > 0
+    assert row.summary("h").mean == pytest.approx(told["corrected"]["h"])
+    assert row.summary("h").n == 1
+
+
 def test_means_are_those_of_the_corrected_figures(study_of):
     figures = [0.4, 0.5, 0.9]
     (group,) = digest_of(study_of, *({"seed": seed, "h": h} for seed, h in enumerate(figures))).groups

@@ -134,6 +134,9 @@ def _rows(folder: ExperimentFolder) -> dict[tuple[str, str], dict[str, Row]]:
             continue
         unit = (job["split"], job["seed"])
         row.add(unit, _figures(record))
+        if "control" in job["marks"]:
+            # Its references were measured on data that the control has changed.
+            continue
         for reference, figures in record["references"].items():
             if reference not in models:
                 beside = rows.setdefault(reference, Row(name=reference, model=reference, is_reference=True))

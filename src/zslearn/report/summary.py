@@ -356,6 +356,9 @@ def _group(data: str, official: bool, runs: Sequence[Run], holes: tuple[Hole, ..
     references: dict[str, dict[Unit, tuple[Figures, Figures]]] = {}
     for run in runs:
         by_method.setdefault(run.method, []).append(run)
+        if "control" in run.marks:
+            # Its references were measured on data that the control has changed.
+            continue
         # References depend on data, split and seed alone: the first run that tells them tells them for all.
         for name, figures in run.references.items():
             references.setdefault(name, {}).setdefault(run.unit, figures)
