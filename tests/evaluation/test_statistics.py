@@ -13,6 +13,7 @@ from zslearn.evaluation.statistics import (
     paired_gain,
     sign_flip_p,
     summarise,
+    t_interval,
 )
 
 
@@ -48,6 +49,22 @@ def test_the_interval_is_scipys(n, level):
     assert (ours.lower, ours.upper) == pytest.approx(tuple(drawn.confidence_interval), abs=3 * tolerance)
     summary = summarise(values, level=level)
     assert (summary.lower, summary.upper) == (ours.lower, ours.upper)
+
+
+@pytest.mark.parametrize(("n", "level"), [(2, 0.95), (5, 0.9)])
+def test_students_interval_is_scipys(n, level):
+    values = np.random.default_rng(n).normal(2, 3, size=n)
+    theirs = stats.ttest_1samp(values, 0).confidence_interval(level)
+    assert t_interval(values, level=level) == pytest.approx(tuple(theirs))
+
+
+def test_students_interval_of_few_values_of_one_sign_may_hold_0():
+    values = np.array([0.1, 0.2, 0.3, 0.1, 4.0])
+    assert paired_gain(values, np.zeros(5)).clear
+    lower, upper = t_interval(values)
+    assert lower < 0 < upper
+    with pytest.raises(DataError, match="expected at least two; received 1"):
+        t_interval(values[:1])
 
 
 @pytest.mark.parametrize("n", [4, 8, 11])

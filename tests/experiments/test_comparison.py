@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from zslearn.cli import main
 from zslearn.errors import RunFolderError
@@ -74,8 +75,19 @@ def test_the_others_are_paired_with_the_best_seed_by_seed(folder):
     assert ours[place] == "-"
     for cells in theirs:
         differences = [h[ours[0]][seed] - h[cells[0]][seed] for seed in (0, 1)]
-        # Two pairs drawn anew with replacement: both ends are among the differences.
-        assert cells[place] == f"{np.mean(differences):.1f} [{min(differences):.1f}, {max(differences):.1f}]"
+        lower, upper = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+        assert cells[place] == f"{np.mean(differences):.1f} [{lower:.1f}, {upper:.1f}]"
+
+
+def test_one_seed_has_no_interval(folder):
+    (one,) = compare_models(folder).values()
+    for row in one:
+        row["h_by_seed"] = {"0": row["h_by_seed"]["0"]}
+    h = {row["model"]: row["h_by_seed"]["0"] for row in one}
+    _, _, _, _, best, *others = comparison_table({("glyphs", "1"): one}).splitlines()
+    place = list(COLUMNS).index("h_behind")
+    ours, *theirs = ([cell.strip() for cell in line.strip("|").split("|")] for line in (best, *others))
+    assert [cells[place] for cells in theirs] == [f"{h[ours[0]] - h[cells[0]]:.1f}" for cells in theirs]
 
 
 def test_costs_and_knowledge_stand_beside_them(folder, rows):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from zslearn.errors import RunFolderError
-from zslearn.evaluation.statistics import paired_gain, summarise
+from zslearn.evaluation.statistics import summarise, t_interval
 from zslearn.experiments.folder import FINISHED, ExperimentFolder
 
 COLUMNS: Final[Mapping[str, str]] = {
@@ -64,7 +64,9 @@ def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[
 def comparison_table(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> str:
     """Lay the rows out as Markdown, the best corrected H first; a mean stands before its standard deviation.
 
-    By how much corrected H is behind that of the best row stands with its 95 % interval, paired over the seeds of both.
+    By how much corrected H is behind that of the best row stands with Student's 95 % interval of the differences seed
+    by seed, where there are two seeds or more. The best is chosen on the same rows, and each of the others has its
+    interval: neither is corrected for, so that a difference that is just clear may be none.
     """
     blocks = []
     for (data, split), rows in groups.items():
@@ -92,15 +94,16 @@ def _check(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def _behind_the_best(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Add by how much corrected H the best model has more, over the seeds that both have, with its interval."""
+    """Add by how much corrected H the best model has more, over the seeds that both have, with its interval if any."""
     best = max(rows, key=lambda row: _mean(row["h_corrected"]))
     found = []
     for row in rows:
         seeds = sorted(row["h_by_seed"].keys() & best["h_by_seed"].keys()) if row is not best else []
         behind = None
         if seeds:
-            gain = paired_gain(*(np.array([each["h_by_seed"][seed] for seed in seeds]) for each in (best, row)))
-            behind = {"mean": gain.mean, "lower": gain.lower, "upper": gain.upper}
+            gains = np.array([best["h_by_seed"][seed] - row["h_by_seed"][seed] for seed in seeds])
+            interval = t_interval(gains) if len(seeds) > 1 else None
+            behind = {"mean": float(gains.mean()), "interval": interval}
         found.append({**row, "h_behind": behind})
     return found
 
@@ -163,9 +166,9 @@ def _cell(key: str, value: Any) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
-        case {"mean": mean, "lower": lower, "upper": upper}:
+        case {"mean": mean, "interval": (lower, upper)}:
             return f"{mean:.{digits}f} [{lower:.{digits}f}, {upper:.{digits}f}]"
-        case {"mean": mean, "sd": None}:
+        case {"mean": mean, "interval": None} | {"mean": mean, "sd": None}:
             return f"{mean:.{digits}f}"
         case {"mean": mean, "sd": sd}:
             return f"{mean:.{digits}f} ± {sd:.{digits}f}"
