@@ -102,6 +102,23 @@ def test_costs_and_knowledge_stand_beside_them(folder, rows):
     assert 0 < rows["eszsl"]["seconds"] < 60
 
 
+def test_updates_of_runs_that_chose_other_lengths_stand_as_a_range(folder):
+    job, record = next(iter(folder.records()))
+    stages = {"generative": {"planned": 12, "done": 12}}
+    cells = []
+    try:
+        for done in (12, 6):
+            stages["generative"]["done"] = done
+            folder.write(job["key"], {**record, "config": {**record["config"], "n_updates": 12}, "updates": stages})
+            groups = compare_models(folder)
+            lines = comparison_table(groups).splitlines()
+            (line,) = (line for line in lines if line.startswith("| ale "))
+            cells.append(line.strip("|").split("|")[list(COLUMNS).index("updates")].strip())
+    finally:
+        folder.write(job["key"], record)
+    assert cells == ["4 to 12", "5 of 4 to 12"]
+
+
 @pytest.mark.parametrize(
     "damaged",
     [

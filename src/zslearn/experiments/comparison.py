@@ -39,9 +39,9 @@ def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[
     """Gather the rows of the table by data set and split.
 
     Figures are means and standard deviations over the seeds of a split: percent, AUSUC as a fraction. ``h_by_seed`` is
-    corrected H of each seed. ``updates`` are those of the model itself, teachers not counted; ``seconds`` the final
-    training with all that comes after it; ``memory`` the most that the process had held by its end; ``trials`` the
-    settings that rehearsals compared.
+    corrected H of each seed. ``updates`` are those of the model itself, teachers not counted: as many as were set, for
+    each run where they differ, and as were done on average; ``seconds`` the final training with all that comes after
+    it; ``memory`` the most that the process had held by its end; ``trials`` the settings that rehearsals compared.
 
     Args:
         folder: An experiment's folder; runs that are not finished are left out.
@@ -134,13 +134,17 @@ def _spread(records: Sequence[Mapping[str, Any]], kind: str, key: str) -> dict[s
     return {"mean": summary.mean, "sd": summary.sd if summary.n > 1 else None}
 
 
-def _updates(records: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
-    """The updates that were set and, on average, done; what time cut off is missing at the end of a training."""
-    planned = records[0]["config"].get("n_updates")
-    if planned is None:
+def _updates(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The updates that were set, of each run where they differ, and those that were done on average.
+
+    A rehearsal may choose another length for another seed; what time cut off is missing at the end of a training.
+    """
+    if "n_updates" not in records[0]["config"]:
         return None
+    planned = [record["config"]["n_updates"] for record in records]
     missing = [sum(stage["planned"] - stage["done"] for stage in record["updates"].values()) for record in records]
-    return {"planned": planned, "done": float(np.mean([max(0, planned - each) for each in missing]))}
+    done = float(np.mean([max(0, each - cut) for each, cut in zip(planned, missing, strict=True)]))
+    return {"planned": planned[0] if len(set(planned)) == 1 else planned, "done": done}
 
 
 def _of_final_fit(record: Mapping[str, Any]) -> Iterator[float]:
@@ -172,6 +176,9 @@ def _cell(key: str, value: Any) -> str:
             return f"{mean:.{digits}f}"
         case {"mean": mean, "sd": sd}:
             return f"{mean:.{digits}f} ± {sd:.{digits}f}"
+        case {"planned": [*planned], "done": done}:
+            each = f"{min(planned)} to {max(planned)}"
+            return each if done == np.mean(planned) else f"{done:.0f} of {each}"
         case {"planned": planned, "done": done}:
             return f"{planned}" if done == planned else f"{done:.0f} of {planned}"
         case float():
