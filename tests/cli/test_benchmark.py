@@ -5,6 +5,7 @@ import sys
 import pytest
 import yaml
 
+from zslearn.locks import LOCK_FILE, FolderLock
 from zslearn.models import MODELS
 
 EXPERIMENT = """title: tiny
@@ -92,6 +93,16 @@ def test_ablate_and_sweep_refuse_what_they_cannot_do(command, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_another_run_works_in_keeps_its_plan(command, file, tmp_path):
+    out, plan = tmp_path / "out", '{"experiment_version": 1, "name": "mine"}'
+    out.mkdir()
+    (out / "experiment.json").write_text(plan)
+    lock = FolderLock(out)
+    assert "out is in use" in refused(command("benchmark", "run", file, "--out", out))
+    lock.release()
+    assert (out / "experiment.json").read_text() == plan
+
+
 def test_help_needs_no_torch():
     code = (
         "import sys; from zslearn.cli import main; code = main(sys.argv[1:]);"
@@ -118,6 +129,7 @@ def test_run_status_and_run_again(command, file, tmp_path):
     assert plan["command"].startswith(f"zslearn benchmark run {file} --out {out}")
     status = json.loads(command("benchmark", "status", out, "--json").out)
     assert status["jobs"][0]["metrics"]["ausuc"] == row["metrics"]["ausuc"]["mean"]
+    assert not (out / LOCK_FILE).exists()
     assert "finished, T1" in command("benchmark", "status", out).out
     (out / "records" / f"{plan['jobs'][0]['key']}.json").unlink()
     answer = command("benchmark", "status", out)

@@ -141,6 +141,9 @@ def test_a_folder_of_something_else_is_in_the_way(tiny, tmp_path):
         ExperimentFolder.prepare(tmp_path / "b", tiny, jobs, "")
     with pytest.raises(RunFolderError, match="is no experiment folder"):
         ExperimentFolder.open(tmp_path / "a")
+    with pytest.raises(RunFolderError, match="is in the way"), ExperimentFolder.held(tmp_path / "a", tiny, jobs, ""):
+        pass
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["x"]
     (tmp_path / "b" / "experiment.json").write_text("{}")
     with pytest.raises(RunFolderError, match="not of this version"):
         ExperimentFolder.open(tmp_path / "b")

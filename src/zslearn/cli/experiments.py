@@ -89,20 +89,16 @@ def run_experiment(experiment: Experiment, arguments: argparse.Namespace) -> int
     from zslearn.experiments.jobs import make_jobs
     from zslearn.experiments.runner import run_missing
     from zslearn.experiments.summary import summarise_experiment, summary_table
-    from zslearn.locks import FolderLock
 
     engine, trackers = ENGINES[arguments.engine](arguments.jobs, arguments.address), trackers_of(arguments)
     jobs = make_jobs(experiment)
     path, command = arguments.out or Path("runs") / experiment.name, shlex.join(["zslearn", *arguments.words])
-    folder = ExperimentFolder.prepare(path, experiment, jobs, command)
-    lock = FolderLock(path)
+    held = ExperimentFolder.held(path, experiment, jobs, command)
     try:
-        with AdvanceReport() as report, trackers as log:
+        with held as folder, AdvanceReport() as report, trackers as log:
             run_missing(jobs, folder, engine, retry=arguments.retry, on_advance=report.update, log=log)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(f"What is finished is in {path}. Go on with: {command}") from interrupt
-    finally:
-        lock.release()
     counts = counted(folder.status())
     groups = summarise_experiment(folder)
     reported = _write_report(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from zslearn.errors import RunFolderError
 from zslearn.experiments.experiment import Experiment
 from zslearn.experiments.jobs import Job
 from zslearn.files import write_json
+from zslearn.locks import LOCK_FILE, FolderLock
 
 EXPERIMENT_VERSION = 1
 EXPERIMENT_FILE = "experiment.json"
@@ -31,6 +33,25 @@ class ExperimentFolder:
         self.plan = plan
 
     @classmethod
+    @contextlib.contextmanager
+    def held(cls, path: Path, experiment: Experiment, jobs: Sequence[Job], command: str) -> Iterator[ExperimentFolder]:
+        """Prepare the folder of an experiment and hold it, so that no other run changes its plan or works in it.
+
+        The arguments are those of ``prepare``.
+
+        Raises:
+            RunFolderError: As ``prepare`` does, and if another run holds the folder.
+        """
+        _check_is_ours(path, experiment)
+        with _writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+            lock = FolderLock(path)
+        try:
+            yield cls.prepare(path, experiment, jobs, command)
+        finally:
+            lock.release()
+
+    @classmethod
     def prepare(cls, path: Path, experiment: Experiment, jobs: Sequence[Job], command: str) -> ExperimentFolder:
         """Make the folder of an experiment, or take up the one that is there.
 
@@ -45,21 +66,7 @@ class ExperimentFolder:
         Raises:
             RunFolderError: If something else is in the way, or no folder can be made.
         """
-        if path.exists() and not (path / EXPERIMENT_FILE).exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunFolderError(
-                f"{path} is in the way",
-                expected="a new folder, or that of this experiment",
-                remedy="Name another folder with --out.",
-            )
-        if (path / EXPERIMENT_FILE).exists():
-            name = cls.open(path).plan["name"]
-            if name != experiment.name:
-                raise RunFolderError(
-                    f"{path} is in the way",
-                    expected=f"the experiment {experiment.name}",
-                    received=f"the experiment {name}",
-                    remedy="Name another folder with --out.",
-                )
+        _check_is_ours(path, experiment)
         plan = {
             "experiment_version": EXPERIMENT_VERSION,
             "name": experiment.name,
@@ -71,16 +78,10 @@ class ExperimentFolder:
             "search": {"trials": experiment.trials, "objective": experiment.objective} if experiment.trials else None,
             "jobs": [job.entry() for job in jobs],
         }
-        try:
+        with _writing(path):
             for folder in (path, path / "records", path / "sheets", path / "search"):
                 folder.mkdir(parents=True, exist_ok=True)
             write_json(path / EXPERIMENT_FILE, plan)
-        except OSError as error:
-            raise RunFolderError(
-                f"the experiment folder {path} cannot be made",
-                received=error.strerror,
-                remedy="Name a folder that you may write to with --out.",
-            ) from error
         return cls(path, plan)
 
     @classmethod
@@ -161,3 +162,37 @@ def counted(status: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Return how many jobs are finished, failed and missing."""
     counts = Counter(line["status"] for line in status)
     return {name: counts[name] for name in (FINISHED, FAILED, MISSING)}
+
+
+def _check_is_ours(path: Path, experiment: Experiment) -> None:
+    """Refuse a folder of something else."""
+    if (path / EXPERIMENT_FILE).exists():
+        name = ExperimentFolder.open(path).plan["name"]
+        if name != experiment.name:
+            raise RunFolderError(
+                f"{path} is in the way",
+                expected=f"the experiment {experiment.name}",
+                received=f"the experiment {name}",
+                remedy="Name another folder with --out.",
+            )
+    elif path.exists() and (not path.is_dir() or any(each.name != LOCK_FILE for each in path.iterdir())):
+        raise RunFolderError(
+            f"{path} is in the way",
+            expected="a new folder, or that of this experiment",
+            remedy="Name another folder with --out.",
+        )
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say of a folder that cannot be written what to do."""
+    try:
+        yield
+    except RunFolderError:
+        raise
+    except OSError as error:
+        raise RunFolderError(
+            f"the experiment folder {path} cannot be made",
+            received=error.strerror,
+            remedy="Name a folder that you may write to with --out.",
+        ) from error
