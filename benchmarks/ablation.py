@@ -23,7 +23,9 @@ import numpy as np
 import torch
 
 from zslearn import load_data
+from zslearn.errors import ConfigError
 from zslearn.evaluation.metrics import evaluate_scores
+from zslearn.files import write_bytes
 from zslearn.models.skd import SKD
 from zslearn.recogniser import fit_recogniser
 
@@ -78,20 +80,36 @@ def cell_parser(description: str, *, splits: list[int], seeds: list[int]) -> arg
 def show(paths: Sequence[str], table: Callable[[list[dict[str, Any]]], str]) -> None:
     """Print the table of each file of cells."""
     for path in paths:
-        print(table([json.loads(line) for line in Path(path).read_text().splitlines()]))
+        print(table(read_cells(Path(path))))
+
+
+def read_cells(path: Path) -> list[dict[str, Any]]:
+    """Read the cells of a file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def keep_cell(path: Path, entry: Mapping[str, Any]) -> None:
+    """Add a cell to a file, which is written anew: whoever is killed meanwhile leaves no half line."""
+    kept = path.read_bytes() if path.exists() else b""
+    write_bytes(path, kept + json.dumps(entry).encode() + b"\n")
 
 
 def run_cells(
     data: str, out: Path, arms: Mapping[str, Mapping[str, Any]], *, splits: Sequence[int], seeds: Sequence[int]
 ) -> None:
-    """Run every missing cell, one line of JSON each."""
-    done = {cell(json.loads(line)) for line in out.read_text().splitlines()} if out.exists() else set()
+    """Run every missing cell, one line of JSON each.
+
+    Raises:
+        ConfigError: If the file holds a cell with other settings.
+    """
+    done = {cell(entry): entry["settings"] for entry in read_cells(out)} if out.exists() else {}
     for seed, split in itertools.product(seeds, splits):
         dataset = load_data(data, split=split)
         view, test = dataset.training(), dataset.test()
         for arm, settings in arms.items():
             entry: dict[str, Any] = {"data": dataset.name, "split": split, "seed": seed, "arm": arm}
             if cell(entry) in done:
+                _check_same(out, arm, settings, done[cell(entry)])
                 continue
             start = time.perf_counter()
             recogniser = fit_recogniser(view, "skd", settings, seed=seed, device=torch.device("cpu"))
@@ -99,13 +117,23 @@ def run_cells(
                 recogniser.scores(test.features), test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids
             )
             entry |= {"settings": settings, "metrics": measured.as_dict(), "seconds": time.perf_counter() - start}
-            with out.open("a") as file:
-                file.write(json.dumps(entry) + "\n")
+            keep_cell(out, entry)
 
 
 def cell(entry: Mapping[str, Any]) -> tuple[Any, ...]:
     """What tells one run from another."""
     return entry["data"], entry["split"], entry["seed"], entry["arm"]
+
+
+def _check_same(out: Path, arm: str, wanted: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
+    """Refuse to take a cell for one with other settings."""
+    if wanted != kept:
+        raise ConfigError(
+            f"{out} holds the arm {arm} with other settings",
+            expected=str(wanted),
+            received=str(kept),
+            remedy="Name another file, or remove what was run with the other settings.",
+        )
 
 
 def table(entries: list[dict[str, Any]]) -> str:

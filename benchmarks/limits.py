@@ -14,7 +14,6 @@ Cells that are in the output file already are not run again. Nothing is chosen o
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ablation import FREE, LARGER, show
+from ablation import FREE, LARGER, keep_cell, read_cells, show
 from sklearn.neural_network import MLPClassifier
 
 from zslearn import GenerativeZSL, ZSLDataset, load_data
@@ -63,16 +62,18 @@ def main() -> None:
         show(arguments.words, table)
         return
     data, out = arguments.words[0], Path(arguments.words[1])
-    entries = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    done = {(entry["what"], entry["split"], entry["seed"]) for entry in entries}
+    done = {cell(entry) for entry in read_cells(out)} if out.exists() else set()
     for seed in arguments.seeds:
         for split in arguments.splits:
-            if (arguments.what, split, seed) not in done:
-                dataset = load_data(data, split=split)
-                cells = MEASURES[arguments.what](dataset, seed)
-                entry = {"what": arguments.what, "data": dataset.name, "split": split, "seed": seed, "cells": cells}
-                with out.open("a") as file:
-                    file.write(json.dumps(entry) + "\n")
+            dataset = load_data(data, split=split)
+            entry = {"what": arguments.what, "data": dataset.name, "split": split, "seed": seed}
+            if cell(entry) not in done:
+                keep_cell(out, {**entry, "cells": MEASURES[arguments.what](dataset, seed)})
+
+
+def cell(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells one measurement from another."""
+    return entry["what"], entry["data"], entry["split"], entry["seed"]
 
 
 def controls(dataset: ZSLDataset, seed: int) -> Cells:

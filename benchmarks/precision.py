@@ -69,7 +69,7 @@ def measure(
         "h_corrected": outcome.measurement.corrected.h,
         "seconds": dict(outcome.seconds),
         "versions": dict(versions()),
-        "hardware": dict(hardware("cpu", precision)),
+        "hardware": dict(hardware(str(outcome.estimator.recogniser_.device), precision)),
     }
 
 

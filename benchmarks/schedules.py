@@ -76,13 +76,19 @@ def main() -> None:
         print(table(read_records()))
         return
     dataset = load_data(arguments.data, split=arguments.split)
-    name = f"{dataset.name}-{dataset.split}-{arguments.model}-s{arguments.seed}-{arguments.precision}.json"
-    path = RECORDS / name
-    if path.exists():
-        return
     settings_of = arguments.settings_of or arguments.data
     settings = published_settings(arguments.model, settings_of, len(dataset.train_rows))
     settings |= {"precision": arguments.precision, "max_seconds": arguments.max_seconds}
+    asked = {
+        "data": {"name": dataset.name, "split": dataset.split, "checksum": dataset.checksum},
+        "model": arguments.model,
+        "settings_of": settings_of,
+        "seed": arguments.seed,
+        "settings": settings,
+    }
+    path = place(asked)
+    if path.exists():
+        return
     found = peer(dataset, arguments.model, settings, arguments.seed)
     RECORDS.mkdir(exist_ok=True)
     facts = {
@@ -90,9 +96,18 @@ def main() -> None:
         "hardware": hardware(resolve_device("auto").type, found["precision"]),
         "load": os.getloadavg()[0],
     }
-    data = {"name": dataset.name, "split": dataset.split, "checksum": dataset.checksum}
-    asked = {"model": arguments.model, "settings_of": settings_of, "seed": arguments.seed}
-    write_json(path, {"data": data, **asked, **found, **facts})
+    write_json(path, {**asked, **found, **facts})
+
+
+def place(asked: Mapping[str, Any], folder: Path = RECORDS) -> Path:
+    """Return the file of a run, which is there if it is kept: runs that differ in settings alone have one each."""
+    data = asked["data"]
+    stem = f"{data['name']}-{data['split']}-{asked['model']}-s{asked['seed']}-{asked['settings']['precision']}"
+    path, number = folder / f"{stem}.json", 1
+    while path.exists() and not asked.items() <= json.loads(path.read_text(encoding="utf-8")).items():
+        number += 1
+        path = folder / f"{stem}-{number}.json"
+    return path
 
 
 def read_records() -> list[dict[str, Any]]:

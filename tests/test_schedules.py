@@ -50,3 +50,17 @@ def test_the_table_tells_how_many_times_as_long_as_ours_a_schedule_takes(schedul
     assert lines[-1].endswith("| 1.00 | 50.0 | 40.0 | | 2 | 1 |")
     (borrowed, *_) = schedules.table([{**peer, "settings_of": "CUB"}], tmp_path).splitlines()[2:]
     assert borrowed.startswith("| f-clswgan, settings of CUB | float32 |")
+
+
+def test_runs_that_differ_in_time_or_settings_have_files_of_their_own(schedules, tmp_path):
+    for path in schedules.RECORDS.glob("*.json"):
+        record = json.loads(path.read_text())
+        asked = {name: record[name] for name in ("data", "model", "settings_of", "seed", "settings")}
+        assert schedules.place(asked) == path
+        (tmp_path / path.name).write_text(path.read_text())
+        others = [{**asked, "settings": {**asked["settings"], "max_seconds": 600.0}}, {**asked, "settings_of": "SUN"}]
+        for number, other in enumerate(others, start=2):
+            place = schedules.place(other, tmp_path)
+            assert place == tmp_path / f"{path.stem}-{number}.json"
+            place.write_text(json.dumps(other))
+            assert schedules.place(other, tmp_path) == place

@@ -5,7 +5,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from measurements import script
-from zslearn.devices import has_bf16
+from toy import toy_dataset
+from zslearn.devices import has_bf16, resolve_device
+from zslearn.records import hardware
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,12 @@ def record(seed, precision, t1, h):
         "t1": t1,
         "h_corrected": h,
     }
+
+
+def test_the_hardware_is_that_of_the_run(precision):
+    settings = {"n_updates": 2, "teacher_updates": 2, "classifier": "gaussian", "feature_space": "whitened"}
+    measured = precision.measure(toy_dataset(), "skd", 0, "float32", settings)
+    assert measured["hardware"] == hardware(str(resolve_device("auto")))
 
 
 def test_the_verdict_is_on_intervals_of_ten_paired_differences(precision):
