@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from budgets import n_alternatives
 from pages import Page, shortened
 from zslearn.cli import main
 from zslearn.evaluation.protocol import run_protocol
@@ -35,7 +36,10 @@ def test_the_file_of_the_bench_page_is_valid():
     (text,) = BENCH.blocks("yaml")
     experiment = read_experiment(text, "mine", "mine.yaml")
     assert experiment.trials == 12
-    assert {choice.model for choice in experiment.models} > {"skd", "f-clswgan"}
+    models = {choice.model: choice for choice in experiment.models}
+    assert set(models) > {"skd", "f-clswgan"}
+    assert n_alternatives(models["skd"]) == 1
+    assert models["skd"].settings["n_updates"] == models["f-clswgan"].settings["n_updates"]
 
 
 def test_the_bench_page_names_every_field_and_control():

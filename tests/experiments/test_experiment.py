@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from budgets import n_alternatives
 from zslearn.configuration import build
 from zslearn.errors import ConfigError, DataError, UnknownNameError, ZslearnError
 from zslearn.experiments.catalog import copy_experiment, find_experiment, packaged
@@ -144,6 +145,15 @@ def test_every_experiment_of_the_package_is_valid(name, tmp_path, monkeypatch):
     assert experiment.note
     splits = {split for choice in experiment.data for split in choice.splits}
     assert ("official" in splits) == name.startswith("official-")
+
+
+@pytest.mark.parametrize("name", ["glyphs", "comparison-glyphs", "comparison-flo"])
+def test_a_trial_costs_one_rehearsal_whatever_is_searched(name, tmp_path, monkeypatch):
+    (tmp_path / "FLO").mkdir()
+    monkeypatch.chdir(tmp_path)
+    searched = [choice for choice in read_experiment(*find_experiment(name)).models if choice.search]
+    assert len(searched) > 1
+    assert {choice.model: n_alternatives(choice) for choice in searched if n_alternatives(choice) != 1} == {}
 
 
 def test_quick_takes_every_model_once_for_each_of_two_seeds():
