@@ -22,7 +22,8 @@ class Search:
     """The course of one search, kept in a journal that a later run goes on with.
 
     The first trial is the settings as they are. Every later one depends on the trials before it and on its own seed
-    alone, so that a search that was interrupted ends like one that was not.
+    alone, so that a search that was interrupted ends like one that was not. Where ``max_seconds`` cuts trainings off,
+    values depend on the load of the machine, and with them all that is proposed after them.
 
     Args:
         study: What is searched.
