@@ -20,7 +20,7 @@ import numpy as np
 
 from zslearn import load_data
 from zslearn.evaluation.protocol import run_protocol
-from zslearn.evaluation.statistics import paired_gain
+from zslearn.evaluation.statistics import t_interval
 from zslearn.files import write_json
 from zslearn.records import make_record, source_facts
 
@@ -111,13 +111,13 @@ def table(records: Sequence[Mapping[str, Any]], *, whole: bool = True) -> str:
         lines.append(f"| {label} | skd | " + " | ".join(row(members, None)) + " |")
         for name in members[0]["references"] if whole else [best]:
             lines.append(f"| | {name} | " + " | ".join(row(members, name)) + " |")
-        gain = paired_gain(
-            np.array([100 * each["metrics_corrected"]["h"] for each in members]),
-            np.array([100 * each["references"][best]["corrected"]["h"] for each in members]),
-        )
-        note = f"- {label}: H {gain.mean:+.1f} points over {best}"
-        interval = f", 95 % interval [{gain.lower:+.1f}, {gain.upper:+.1f}]" if gain.n_pairs > 1 else ""
-        notes.append(note + interval)
+        ours = np.array([100 * each["metrics_corrected"]["h"] for each in members])
+        gains = ours - np.array([100 * each["references"][best]["corrected"]["h"] for each in members])
+        note = f"- {label}: H {gains.mean():+.1f} points over {best}"
+        if len(gains) > 1:
+            lower, upper = t_interval(gains)
+            note += f", 95 % interval [{lower:+.1f}, {upper:+.1f}]"
+        notes.append(note)
     return "\n".join([*lines, "", *notes])
 
 

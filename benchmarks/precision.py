@@ -107,7 +107,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     for (model, data), gains in differences(records).items():
         for figure, gain in gains.items():
             inside = "yes" if gain.lower >= -LARGEST_DIFFERENCE and gain.upper <= LARGEST_DIFFERENCE else "no"
-            interval = f"[{gain.lower:+.2f}, {gain.upper:+.2f}]"
+            interval = f"[{gain.lower:+.2f}, {gain.upper:+.2f}]" if gain.n_pairs > 1 else "-"
             name = {"t1": "T1", "h_corrected": "H, corrected"}[figure]
             lines.append(
                 f"| {model} | {data} | {gain.n_pairs} | {name} | {gain.mean:+.2f} | {interval} | "

@@ -11,6 +11,7 @@ from zslearn.evaluation.statistics import (
     corrected,
     holm,
     paired_gain,
+    several_splits,
     sign_flip_p,
     summarise,
     t_interval,
@@ -23,14 +24,23 @@ def test_the_gain_is_paired():
     gain = paired_gain(units + 1 + 0.1 * rng.normal(size=20), units)
     assert gain.mean == pytest.approx(1, abs=0.1)
     assert 0.9 < gain.lower < gain.mean < gain.upper < 1.1
-    assert gain.clear
 
 
-def test_no_difference_is_not_clear():
+def test_without_a_difference_the_interval_holds_0():
     values = np.random.default_rng(1).normal(size=(2, 30))
-    assert not paired_gain(values[0], values[1]).clear
+    gain = paired_gain(values[0], values[1])
+    assert gain.lower < 0 < gain.upper
     same = paired_gain(values[0], values[0])
-    assert (same.lower, same.upper, same.clear) == (0.0, 0.0, False)
+    assert (same.lower, same.upper) == (0.0, 0.0)
+
+
+def test_the_interval_of_blocks_is_that_of_their_means():
+    values = np.array([1.0, 3.0, 4.0, 8.0, 5.0, 5.0])
+    of_blocks, of_means = summarise(values, blocks=[0, 0, 1, 1, 2, 2]), summarise(np.array([2.0, 6.0, 5.0]))
+    assert (of_blocks.lower, of_blocks.upper) == (of_means.lower, of_means.upper)
+    assert (of_blocks.mean, of_blocks.sd, of_blocks.n) == (values.mean(), values.std(ddof=1), 6)
+    assert several_splits([("0", 1), ("1", 1), ("1", 2)]) == ["0", "1", "1"]
+    assert several_splits([("official", 1), ("official", 2)]) is None
 
 
 def test_the_interval_covers_as_often_as_it_says():
@@ -60,7 +70,7 @@ def test_students_interval_is_scipys(n, level):
 
 def test_students_interval_of_few_values_of_one_sign_may_hold_0():
     values = np.array([0.1, 0.2, 0.3, 0.1, 4.0])
-    assert paired_gain(values, np.zeros(5)).clear
+    assert paired_gain(values, np.zeros(5)).lower > 0
     lower, upper = t_interval(values)
     assert lower < 0 < upper
     with pytest.raises(DataError, match="expected at least two; received 1"):

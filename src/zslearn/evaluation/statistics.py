@@ -57,11 +57,6 @@ class PairedGain:
     n_pairs: int
     """How many pairs."""
 
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.lower > 0 or self.upper < 0
-
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -128,11 +123,19 @@ class Comparison:
         }
 
 
-def summarise(values: Points, *, level: float = LEVEL, n_resamples: int = _N_RESAMPLES, seed: int = 0) -> Summary:
+def summarise(
+    values: Points,
+    *,
+    blocks: Sequence[object] | None = None,
+    level: float = LEVEL,
+    n_resamples: int = _N_RESAMPLES,
+    seed: int = 0,
+) -> Summary:
     """Sum up values of several units.
 
     Args:
         values: One value per unit, at least one.
+        blocks: Which block each unit belongs to, as for ``compare``; the interval is then that of the blocks' means.
         level: Coverage of the interval, in (0, 1).
         n_resamples: How often the units are drawn anew, with replacement.
         seed: Same seed, same interval.
@@ -144,7 +147,8 @@ def summarise(values: Points, *, level: float = LEVEL, n_resamples: int = _N_RES
         raise DataError(
             "there is nothing to sum up", expected="at least one value", remedy="Give the values of at least one run."
         )
-    lower, upper = _bootstrap(values, level, n_resamples, seed)
+    drawn = values if blocks is None else _block_means(values, blocks)
+    lower, upper = _bootstrap(drawn, level, n_resamples, seed)
     return Summary(
         mean=float(values.mean()),
         sd=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
@@ -303,6 +307,12 @@ def common_units(arms: Mapping[str, Mapping[Any, float]]) -> tuple[Any, ...]:
     """Return the sorted units that every arm has a value of."""
     units = [set(values) for values in arms.values()]
     return tuple(sorted(set.intersection(*units))) if units else ()
+
+
+def several_splits(units: Sequence[tuple[str, int]]) -> list[str] | None:
+    """Return the class split of each unit of split and seed as blocks, where there are several splits."""
+    splits = [split for split, _ in units]
+    return splits if len(set(splits)) > 1 else None
 
 
 def _bootstrap(values: Points, level: float, n_resamples: int, seed: int) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from zslearn.evaluation.statistics import Comparison, common_units, compare, corrected
+from zslearn.evaluation.statistics import Comparison, common_units, compare, corrected, several_splits
 from zslearn.experiments.arms import PARTS
 
 Kind = Literal["grid", "ablation", "sweep"]
@@ -99,5 +99,4 @@ def _pair(name: str, against: str, ours: Sequence[Measured], theirs: Sequence[Me
     units = common_units({str(place): row.values for place, row in enumerate((*ours, *theirs))})
     if units:
         sides = [np.mean([[row.values[unit] for unit in units] for row in rows], axis=0) for rows in (ours, theirs)]
-        splits = [split for split, _ in units]
-        yield compare(name, against, sides[0], sides[1], blocks=splits if len(set(splits)) > 1 else None)
+        yield compare(name, against, sides[0], sides[1], blocks=several_splits(units))

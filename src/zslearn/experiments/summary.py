@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zslearn.evaluation.statistics import Comparison, Summary, summarise
+from zslearn.evaluation.statistics import Comparison, Summary, several_splits, summarise
 from zslearn.experiments.contrasts import Measured, Unit, contrasts
 from zslearn.experiments.folder import FAILED, FINISHED, ExperimentFolder
 
@@ -56,9 +56,12 @@ class Row:
         return max(map(len, self.values.values()), default=0)
 
     def summary(self, metric: str) -> Summary | None:
-        """Return the metric's mean with spread and interval; None without a finished run."""
+        """Return the metric's mean with spread and interval; None without a finished run.
+
+        Where there are several class splits, each of them counts once in the interval.
+        """
         values = self.values.get(metric)
-        return summarise(np.array(list(values.values()))) if values else None
+        return summarise(np.array(list(values.values())), blocks=several_splits(list(values))) if values else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,10 @@ import numpy as np
 
 from zslearn.data.stand_in import MARK
 from zslearn.evaluation.events import contradictions
-from zslearn.evaluation.statistics import Comparison, Summary, compare, corrected, summarise
+from zslearn.evaluation.statistics import Comparison, Summary, compare, corrected, several_splits, summarise
 from zslearn.experiments.contrasts import ABSENCE, AVERAGED, Measured, contrasts
 from zslearn.report.published import PublishedResult, published_on, same_method
 from zslearn.report.study import METRICS, Figures, Hole, Run, Study, split_words
-from zslearn.shapes import Points
 
 HEADINGS: Final[Mapping[str, str]] = {"t1": "T1", "u": "U", "s": "S", "h": "H", "ausuc": "AUSUC"}
 """What tables call the figures."""
@@ -56,13 +55,16 @@ class Row:
         return sum(values) / len(values) if values else None
 
     def summary(self, metric: str, *, plain: bool = False) -> Summary:
-        """Sum a figure up over the units in which it was measured, as a fraction; its mean is NaN if there are none."""
+        """Sum a figure up over the units in which it was measured, as a fraction; its mean is NaN if there are none.
+
+        Where there are several class splits, each of them counts once in the interval.
+        """
         return self._summaries[metric, plain]
 
     @cached_property
     def _summaries(self) -> Mapping[tuple[str, bool], Summary]:
         return {
-            (metric, plain): _summary(np.array([each[metric] for each in figures.values()]))
+            (metric, plain): _summary({unit: each[metric] for unit, each in figures.items()})
             for plain, figures in ((False, self.corrected), (True, self.plain))
             for metric in METRICS
         }
@@ -146,8 +148,7 @@ class Group:
             units = sorted(_measured(row, metric) & _measured(other, metric))
             if units:
                 ours, theirs = (np.array([each.corrected[unit][metric] for unit in units]) for each in (row, other))
-                blocks = [split for split, _ in units] if len({split for split, _ in units}) > 1 else None
-                comparisons.append(compare(row.method, other.method, ours, theirs, blocks=blocks))
+                comparisons.append(compare(row.method, other.method, ours, theirs, blocks=several_splits(units)))
         return corrected(comparisons)
 
     @cached_property
@@ -293,11 +294,12 @@ def stand_in(run: Run) -> bool:
     return any(MARK in text for text in (str(run.part("data").get("source")), *run.warnings))
 
 
-def _summary(values: Points) -> Summary:
-    values = values[np.isfinite(values)]
-    if not len(values):
+def _summary(figures: Mapping[Unit, float]) -> Summary:
+    measured = {unit: value for unit, value in figures.items() if np.isfinite(value)}
+    if not measured:
         return Summary(mean=np.nan, sd=0.0, lower=np.nan, upper=np.nan, n=0)
-    return summarise(values, n_resamples=_N_RESAMPLES if len(values) > 1 else 1)
+    values, blocks = np.array(list(measured.values())), several_splits(list(measured))
+    return summarise(values, blocks=blocks, n_resamples=_N_RESAMPLES if len(values) > 1 else 1)
 
 
 def _sentence(words: str) -> str:
