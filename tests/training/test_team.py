@@ -36,6 +36,7 @@ def test_parts_of_a_batch_get_the_random_numbers_of_the_whole():
         lambda streams, n: streams.integers("c", 9, n),
         # What is no row of the batch is drawn alike in all processes, from the same stream.
         lambda streams, n: streams.whole.normal("a", 5)[:, None].expand(2, n, 5),
+        lambda streams, n: streams.subset("d", 9, 4)[:, None].expand(2, n, 4),
         lambda streams, n: streams.normal("a", n, 4),
     )
     for draw in draws:

@@ -119,6 +119,10 @@ class RowStreams(Streams):
         """Draw whole numbers uniformly from 0 to ``high - 1`` for the rows of the part."""
         return self._own(self._whole.integers(name, high, *self._of_all(shape)), shape)
 
+    def subset(self, name: str, high: int, size: int) -> Tensor:
+        """Draw different whole numbers for all parts alike: they belong to no row."""
+        return self._whole.subset(name, high, size)
+
     def _of_all(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0] * self._n_parts, *shape[1:])
 
