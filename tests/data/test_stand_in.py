@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import scipy.io
 
-from zslearn.data.stand_in import MARK, write_stand_in
+from zslearn.data.catalog import load_data
+from zslearn.data.conversion import write_own, write_xlsa17
+from zslearn.data.stand_in import MARK, STAND_IN_WARNING, write_stand_in
 from zslearn.data.xlsa17 import read_xlsa17
 from zslearn.errors import DataError
 
@@ -63,6 +65,16 @@ def test_impossible_numbers_of_classes_are_refused(folder, n_unseen):
     with pytest.raises(DataError, match="expected 1 to 11 unseen classes"):
         write_stand_in(folder, n_unseen=n_unseen)
     assert not (folder / "res101.mat").exists()
+
+
+def test_converting_does_not_make_real_features_of_them(folder, tmp_path):
+    write_stand_in(folder, n_unseen=3, feature_dim=8)
+    dataset = read_xlsa17(folder)
+    for number, write in enumerate((write_own, write_xlsa17, write_own, write_own)):
+        write(dataset, tmp_path / f"converted {number}")
+        dataset = load_data(tmp_path / f"converted {number}")
+        assert dataset.warnings == (STAND_IN_WARNING,)
+    assert dataset.source.count(MARK) == 1
 
 
 def test_ordinary_features_are_not_called_stand_in(folder):

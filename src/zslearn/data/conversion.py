@@ -29,6 +29,7 @@ from zslearn.data.own import (
     WITHOUT_LABEL,
     NamedSemantics,
 )
+from zslearn.data.stand_in import MARK, MARK_VARIABLE, STAND_IN_WARNING, tells_of_stand_in
 from zslearn.data.text import write_semantics
 from zslearn.data.xlsa17 import SPLIT_FILE
 from zslearn.errors import DataError
@@ -68,7 +69,7 @@ def write_own(dataset: ZSLDataset, folder: Path) -> None:
             columns = tuple(f"a{i + 1:0{width}}" for i in range(semantic_dim))
         classes |= dict(zip(columns, dataset.semantics.T.tolist(), strict=True))
     write_columns(folder / f"{CLASSES}.csv", classes)
-    facts = {"name": dataset.name, "source": dataset.source}
+    facts = {"name": dataset.name, "source": _marked_source(dataset)}
     write_json(folder / FACTS_FILE, facts | ({"backbone": dict(dataset.backbone)} if dataset.backbone else {}))
 
     def write(temporary: Path) -> None:
@@ -103,9 +104,24 @@ def write_xlsa17(dataset: ZSLDataset, folder: Path) -> None:
         "test_seen_loc": dataset.test_seen_rows[:, None] + 1,
         "test_unseen_loc": dataset.test_unseen_rows[:, None] + 1,
     }
-    features = {"features": np.asarray(dataset.features, dtype=np.float32).T, "labels": dataset.labels[:, None] + 1}
+    features: dict[str, Any] = {
+        "features": np.asarray(dataset.features, dtype=np.float32).T,
+        "labels": dataset.labels[:, None] + 1,
+    }
+    if _is_stand_in(dataset):
+        features[MARK_VARIABLE] = STAND_IN_WARNING
     for name, content in ((XLSA17_FEATURES, features), (SPLIT_FILE, splits)):
         write_atomic(folder / name, partial(scipy.io.savemat, mdict=content, appendmat=False))
+
+
+def _marked_source(dataset: ZSLDataset) -> str:
+    """Return where the data come from, with the mark of made-up features if they are."""
+    marked = MARK in dataset.source or not _is_stand_in(dataset)
+    return dataset.source if marked else f"{dataset.source} ({MARK})"
+
+
+def _is_stand_in(dataset: ZSLDataset) -> bool:
+    return tells_of_stand_in((dataset.source, *dataset.warnings))
 
 
 def _make_empty(folder: Path) -> None:

@@ -30,6 +30,7 @@ from zslearn.data.columns import TABLE_ENDINGS, Columns, clean, read_columns
 from zslearn.data.dataset import UNLABELLED, ZSLDataset
 from zslearn.data.limits import parse_json, read_json
 from zslearn.data.splits import held_out
+from zslearn.data.stand_in import STAND_IN_WARNING, tells_of_stand_in
 from zslearn.data.tables import read_features, read_npz_arrays
 from zslearn.errors import DataError, first_line, unknown_name
 from zslearn.shapes import Features, Ids, Labels, Semantics
@@ -364,6 +365,7 @@ def assemble(parts: OwnParts, *, name: str, source: str) -> ZSLDataset:
         DataError: If they do not fit together.
     """
     classes, rows = parts.classes, parts.rows
+    source = str(parts.facts.get("source") or source)
     if len(rows.labels) != len(parts.features):
         raise DataError(
             f"{rows.source} and the features do not match",
@@ -381,6 +383,7 @@ def assemble(parts: OwnParts, *, name: str, source: str) -> ZSLDataset:
     heldout, notes = _held_out_rows(labels, groups, marks, seen)
     unseen = usable & np.isin(labels, unseen_ids)
     _check_unseen_rows(labels[unseen & (marks == TRAIN)], classes)
+    made_up = (STAND_IN_WARNING,) if tells_of_stand_in([source]) else ()
     return ZSLDataset(
         name=name,
         features=parts.features,
@@ -396,8 +399,8 @@ def assemble(parts: OwnParts, *, name: str, source: str) -> ZSLDataset:
         backbone=parts.facts.get("backbone"),
         text_encoder=parts.semantics.encoder,
         attribute_names=parts.semantics.attribute_names,
-        source=str(parts.facts.get("source") or source),
-        warnings=(*notes, *strange_descriptions(parts.semantics, classes)),
+        source=source,
+        warnings=(*made_up, *notes, *strange_descriptions(parts.semantics, classes)),
     )
 
 

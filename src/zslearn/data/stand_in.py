@@ -1,10 +1,12 @@
 """Made-up features for split files without features, to see whether everything runs before the real ones are there.
 
-Figures measured on them mean nothing. The file says so, the reader repeats it as a warning, and reports show it first.
+Figures measured on them mean nothing. The file says so, converted or not, the reader repeats it as a warning, and
+reports show it first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +28,11 @@ _PARTS = ("trainval_loc", "test_seen_loc", "test_unseen_loc")
 _DIRECTIONS = 64
 _BLOCK_ROWS = 4096
 _CLASS_SPREAD, _ROW_SPREAD, _NOISE = 1.0, 0.5, 0.3
+
+
+def tells_of_stand_in(texts: Iterable[str]) -> bool:
+    """Whether any of the texts about a data set, its source or its warnings, says that its features are made up."""
+    return any(MARK in text for text in texts)
 
 
 def write_stand_in(
