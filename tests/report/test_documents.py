@@ -35,8 +35,8 @@ def test_markdown_tells_results_published_figures_and_holes_apart(digest):
 
 def test_latex_is_bold_where_a_paired_test_allows_it(digest):
     text = to_latex(digest)
-    assert r"skd & \textbf{63.0} $\pm$ 2.2 & " in text
-    assert r"f-clswgan & 53.0 $\pm$ 2.2 & " in text
+    assert r"skd & 7 & \textbf{63.0} $\pm$ 2.2 & " in text
+    assert r"f-clswgan & 7 & 53.0 $\pm$ 2.2 & " in text
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
     assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") == 1
@@ -51,6 +51,16 @@ def test_latex_without_a_significant_difference_has_nothing_bold(study_of):
     text = to_latex(summed_up(read_study(study_of(*runs))))
     assert "textbf" not in text
     assert "no row is better than every other in a paired test" in text
+
+
+def test_tables_say_which_runs_are_missing(study_of):
+    failed = {"status": "failed", "references": {}}
+    runs = [{"h": 0.5, "references": {}}, {**failed, "seed": 1}, {**failed, "model": "lone_wolf"}]
+    digest = summed_up(read_study(study_of(*runs)))
+    assert r"skd & 1 of 2 & 50.0 & " in to_latex(digest)
+    assert r"No run has finished of lone\_wolf." in to_latex(digest)
+    assert "| skd | 1 of 2 | 50.0 |" in to_markdown(digest)
+    assert r"No run has finished of lone\_wolf." in to_markdown(digest)
 
 
 def test_stand_in_features_are_named_in_the_caption_and_not_in_a_comment_alone(study_of, digest):
@@ -78,9 +88,9 @@ def test_figures_that_are_best_on_test_have_a_column_of_that_name_where_they_wer
     assert "| method | runs | T1 | U | S | H | AUSUC | H, test-selected |" in markdown
     assert "| skd | 1 | 50.0 | 50.0 | 50.0 | 50.0 | 0.500 | 70.0 |" in markdown
     assert "| cada-vae | 1 | 40.0 | 40.0 | 40.0 | 40.0 | 0.400 | - |" in markdown
-    assert r"Method & T1 & U & S & H & AUSUC & H, test-selected \\" in latex
-    assert r"\begin{tabular}{lrrrrrr}" in latex
-    assert r"skd & 50.0 & 50.0 & 50.0 & 50.0 & 0.500 & 70.0 \\" in latex
+    assert r"Method & Runs & T1 & U & S & H & AUSUC & H, test-selected \\" in latex
+    assert r"\begin{tabular}{lrrrrrrr}" in latex
+    assert r"skd & 1 & 50.0 & 50.0 & 50.0 & 50.0 & 0.500 & 70.0 \\" in latex
     told = {row["method"]: row["h_test_selected"] for row in csv.DictReader(io.StringIO(to_csv(chosen)))}
     assert told == {"skd": "0.700000", "cada-vae": ""}
     assert "test-selected" not in to_markdown(digest) + to_latex(digest)

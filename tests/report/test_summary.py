@@ -76,6 +76,19 @@ def test_one_run_proves_nothing(study_of):
     assert "10.0 points above cada-vae, by one pair, which proves nothing" in group.verdict
 
 
+def test_a_lead_that_missing_runs_make_is_told_over_the_runs_that_both_have(study_of):
+    """Which seeds failed can put a method first that is behind wherever both were measured."""
+    complete = [{"seed": seed, "h": 0.6 + 0.01 * seed, "references": {}} for seed in range(5)]
+    partial = [{"seed": seed, "model": "cada-vae", "h": 0.595 + 0.01 * seed, "references": {}} for seed in (2, 3, 4)]
+    failed = [{"seed": seed, "model": "cada-vae", "status": "failed"} for seed in (0, 1)]
+    (group,) = digest_of(study_of, *complete, *partial, *failed).groups
+    told = (
+        "cada-vae has the highest mean H, 62.5 [61.5, 63.5]: over the runs that both have, it is 0.5 points below skd. "
+    )
+    assert group.verdict.startswith(told)
+    assert [group.runs_told(row) for row in group.ranked] == ["3 of 5", "5"]
+
+
 def test_without_a_rehearsal_ausuc_decides(study_of):
     area = {"t1": 0.5, "u": 0.1, "s": 0.9, "h": 0.2, "ausuc": 0.7}
     peak = {**area, "h": 0.5, "ausuc": 0.4}

@@ -79,8 +79,8 @@ def to_markdown(digest: Digest) -> str:
         lines += [f"| method | runs | {' | '.join(headings)} |", "| --- | ---: |" + " ---: |" * len(headings)]
         for row in group.ordered:
             cells = [*(_cell(group, row, metric, "**{}**", " ± ") for metric in METRICS), *_selected(digest, row)]
-            lines.append(f"| {markdown_text(_name(row))} | {len(row.corrected)} | {' | '.join(cells)} |")
-        lines += ["", _legend(group), "", *_differences_markdown(digest, group)]
+            lines.append(f"| {markdown_text(_name(row))} | {group.runs_told(row)} | {' | '.join(cells)} |")
+        lines += ["", markdown_text(_legend(group)), "", *_differences_markdown(digest, group)]
         lines += _published_markdown(group)
     if study.holes:
         lines += ["## Holes", "", "| run | status | cause |", "| --- | --- | --- |"]
@@ -103,15 +103,16 @@ def to_latex(digest: Digest) -> str:
             " & ".join(
                 [
                     latex_text(_name(row)),
+                    group.runs_told(row),
                     *(_cell(group, row, metric, r"\textbf{{{}}}", r" $\pm$ ") for metric in METRICS),
                     *_selected(digest, row),
                 ]
             )
             for row in group.ordered
         ]
-        header = " & ".join(["Method", *_headings(digest)])
+        header = " & ".join(["Method", "Runs", *_headings(digest)])
         caption = f"{latex_text(group.name)}. {latex_text(_legend(group))}"
-        blocks.append(_tabular(f"l{'r' * len(_headings(digest))}", header, rows, caption))
+        blocks.append(_tabular(f"lr{'r' * len(_headings(digest))}", header, rows, caption))
         results = [
             " & ".join(
                 [
@@ -226,7 +227,8 @@ def _legend(group: Group) -> str:
     shift = "corrected for label shift" if group.metric == "h" else "not rehearsed, so U, S and H are not corrected"
     made_up = any(stand_in(run) for row in group.rows for run in row.runs)
     warning = " Stand-in features: the figures mean nothing." if made_up else ""
-    return f"Percent, AUSUC as a fraction; {shift}; {spread}; {marked}.{warning}"
+    bare = f" No run has finished of {', '.join(group.empty)}." if group.empty else ""
+    return f"Percent, AUSUC as a fraction; {shift}; {spread}; {marked}.{bare}{warning}"
 
 
 def _tabular(columns: str, header: str, rows: Sequence[str], caption: str) -> str:

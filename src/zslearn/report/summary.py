@@ -107,9 +107,11 @@ class Group:
         """The rows in the order of tables: results as ranked, then what uses test data."""
         return [*self.ranked, *(row for row in self.rows if row.uses_test_data)]
 
-    def n_planned(self, row: Row) -> int:
-        """Return of how many runs a row would be, were there no holes."""
-        return len(row.corrected) + sum(hole.method == row.method for hole in self.holes)
+    def runs_told(self, row: Row) -> str:
+        """Say of how many runs a row is and, where there are holes, of how many it would be."""
+        n_holes = sum(hole.method == row.method for hole in self.holes)
+        n_runs = len(row.corrected)
+        return f"{n_runs} of {n_runs + n_holes}" if n_holes else str(n_runs)
 
     @property
     def empty(self) -> Mapping[str, Counter[str]]:
@@ -169,6 +171,8 @@ class Group:
             told = f"{ranked[1].method} was measured on other units"
         else:
             told = f"{_distance(metric, nearest.gain.mean)} {ranked[1].method}"
+            if _measured(best, metric) != _measured(ranked[1], metric):
+                told = f"over the runs that both have, it is {told}"
             one = nearest.gain.n_pairs == 1
             told += ", by one pair, which proves nothing" if one else f". {_sentence(nearest.words)}"
         return f"{lead}: {told}.{self._best_model(best)}"
@@ -331,9 +335,11 @@ def gain_text(comparison: Comparison, metric: str) -> str:
 
 
 def _distance(metric: str, value: float) -> str:
-    """Say how far above something lies, as far as tables show it."""
-    told = figure_text(metric, value)
-    return "level with" if float(told) == 0 else f"{told} above" if metric == "ausuc" else f"{told} points above"
+    """Say how far above or below something lies, as far as tables show it."""
+    told = figure_text(metric, abs(value))
+    if float(told) == 0:
+        return "level with"
+    return f"{told} {'' if metric == 'ausuc' else 'points '}{'above' if value > 0 else 'below'}"
 
 
 def _parts_told(parts: Sequence[Comparison], metric: str) -> str:
