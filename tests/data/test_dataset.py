@@ -208,6 +208,19 @@ def test_checksum_changes_with_content(changes):
     assert small(**changes).checksum != small().checksum
 
 
+def test_checksum_tells_apart_what_a_rehearsal_holds_out():
+    herds = {"groups": np.array([0, 1, 0, 1, 0, 1])}
+    datasets = [
+        small(),
+        small(**herds),
+        small(**herds, rehearsal_groups=(1,)),
+        small(**herds, rehearsal_groups=(0,)),
+        small(groups=np.arange(6)),
+    ]
+    assert len({dataset.checksum for dataset in datasets}) == len(datasets)
+    assert small(**herds).checksum == datasets[1].checksum
+
+
 def test_checksum_ignores_what_a_data_set_is_called():
     assert small(name="other", source="elsewhere").checksum == small().checksum
 

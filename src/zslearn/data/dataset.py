@@ -253,19 +253,23 @@ class ZSLDataset:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 over features, labels, semantics and the rows of each part, as 64 hex digits.
+        """SHA-256 over features, labels, semantics, the rows of each part and, if any, the groups, as 64 hex digits.
 
-        Independent of the machine's byte order; read in chunks, so memory maps stay small.
+        Groups belong to it because they decide which rows a rehearsal holds out. Independent of the machine's byte
+        order; read in chunks, so memory maps stay small.
         """
-        digest = hashlib.sha256()
-        for part in (
+        parts: list[NDArray[Any]] = [
             self.features,
             self.labels,
             self.semantics,
             self.train_rows,
             self.test_seen_rows,
             self.test_unseen_rows,
-        ):
+        ]
+        if self.groups is not None:
+            parts += [self.groups, np.array(self.rehearsal_groups, dtype=np.int64)]
+        digest = hashlib.sha256()
+        for part in parts:
             _update(digest, part)
         return digest.hexdigest()
 
