@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from zslearn import GenerativeZSL
 from zslearn.errors import ConfigError
-from zslearn.exporting import TOLERANCE, export_onnx
+from zslearn.exporting import TOLERANCE, Predictor, export_onnx
 from zslearn.models.closed_form import FittedClosedForm
 
 runtime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -63,6 +64,15 @@ def test_powers_of_non_negative_features_and_an_added_class(toy_dataset, tmp_pat
 def test_models_without_a_generator(toy_dataset, tmp_path, model):
     settings = {"n_updates": 3} if model == "dap" else {}
     check(fitted(toy_dataset.training(), model, **settings), tmp_path / "x.onnx", toy_dataset.test().features)
+
+
+def test_what_moves_the_predictor_leaves_the_estimator_where_it_was(toy_dataset):
+    """The export moves it to the processor; what is in use on an accelerator must stay there."""
+    estimator = fitted(toy_dataset.training(), "skd", **QUICK)
+    model = estimator.recogniser_.model
+    Predictor(estimator).double().train()
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert not model.training
 
 
 class Foreign(FittedClosedForm):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import json
 import logging
@@ -98,7 +99,8 @@ class _Trained(nn.Module):
     def __init__(self, recogniser: TrainedRecogniser) -> None:
         super().__init__()
         self.space = _Space(recogniser.feature_space)
-        self.model = recogniser.model
+        # What moves or sets the predictor, as the export does, must leave the network in use alone.
+        self.model = copy.deepcopy(recogniser.model)
         self.register_buffer("conditions", recogniser.conditions[recogniser.places])
         known = recogniser.classifier
         self.classifier = None if known is None else known.columns(recogniser.places)
