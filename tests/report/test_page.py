@@ -191,6 +191,34 @@ def test_a_sweep_puts_the_arm_as_set_on_the_line_of_every_field(study_of):
     assert points == {("sp_weight", 1.0, 50.0), ("kd_weight", 2.0, 50.0), ("sp_weight", 0.0, 60.0)}
 
 
+def corrected_points(folder):
+    """Where the corrected point of each method stands, as unseen accuracy in percent."""
+    columns = overview_columns(summed_up(read_study(folder)))["curves"]
+    rows = zip(columns["method"], columns["point"], columns["unseen"], strict=True)
+    return {method: unseen for method, point, unseen in rows if point == "corrected"}
+
+
+def test_the_curve_of_a_closed_form_is_that_of_its_own_middle_run(study_of, real_record):
+    told = real_record["references"]["eszsl"]
+    figures = [dict.fromkeys(("t1", "u", "s", "h", "ausuc"), share) for share in (0.1, 0.9, 0.5)]
+    runs = [
+        {"seed": seed, "h": h, "references": {"eszsl": {**told, "corrected": figures[seed]}}}
+        for seed, h in enumerate((0.4, 0.5, 0.6))
+    ]
+    assert corrected_points(study_of(*runs)) == {"skd": 50.0, "eszsl": 50.0}
+    unlike = [{**run, "h": h} for run, h in zip(runs, (0.6, 0.7, 0.4), strict=True)]
+    assert corrected_points(study_of(*unlike)) == {"skd": 60.0, "eszsl": 50.0}
+
+
+def test_no_curve_of_a_closed_form_comes_from_a_control(study_of, real_record):
+    control = {"arm": "random semantics", "marks": {"control": "random semantics"}}
+    lost = {"seed": 1, "h": 0.9, **control}
+    points = corrected_points(study_of({"seed": 0, "arm": "base"}, lost, {**lost, "seed": 2}, kind="ablation"))
+    told = real_record["references"]["eszsl"]["corrected"]["u"]
+    assert points["eszsl"] == round(100 * told, 1)
+    assert points["skd: random semantics"] == 90.0
+
+
 def test_other_formats_need_no_extra(finished_study, tmp_path):
     for name, sign in (("md", "# A tiny experiment"), ("latex", r"\toprule"), ("csv", "data,split,seed")):
         write_report(finished_study, tmp_path / name, name)

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from zslearn.report.study import METRICS, Run
+from zslearn.report.study import METRICS, Figures, Run
 from zslearn.report.summary import HEADINGS, Digest, Group, Row
 
 Spec = dict[str, Any]
@@ -293,32 +293,41 @@ def _curve_columns(digest: Digest) -> Columns:
             if curve is None or run is None or n_curves >= MAX_CURVES:
                 continue
             n_curves += 1
-            plain, corrected = (each.get(run.unit, {}) for each in (row.plain, row.corrected))
             points = list(zip(*curve, strict=True))
             # Both ends, and of those between as many as the eye can tell apart.
             for order, (unseen, seen) in enumerate([*points[:: len(points) // _CURVE_STEPS + 1], points[-1]]):
                 where = {"unseen": round(100 * unseen, 1), "seen": round(100 * seen, 1)}
                 _add(columns, group=group.name, method=row.method, point="curve", order=order, **where)
-            for point, figures in (("plain", plain), ("corrected", corrected)):
+            for point, figures in zip(("plain", "corrected"), _figures_in(run, row), strict=True):
                 where = {"unseen": round(100 * figures["u"], 1), "seen": round(100 * figures["s"], 1)}
                 _add(columns, group=group.name, method=row.method, point=point, order=0, **where)
     return columns
 
 
 def _curve_of(group: Group, row: Row) -> tuple[tuple[list[float], list[float]] | None, Run | None]:
-    """Return the curve of the run in the middle; a reference's is taken from a model's record."""
-    runs = row.runs or tuple(run for each in group.rows for run in each.runs if row.method in run.references)
+    """Return the curve of the run in the middle; a reference's is taken from a model's record.
+
+    A control's record tells none, as its references were measured on data that it has changed.
+    """
+    runs = row.runs or tuple(
+        run for each in group.rows for run in each.runs if row.method in run.references and "control" not in run.marks
+    )
     if not runs:
         return None, None
-    run = middle_run(runs, group.metric)
+    run = middle_run(runs, row, group.metric)
     told = run.part("curve") if row.runs else run.part("reference_curves", row.method)
     unseen, seen = (_numbers(told.get(name)) for name in ("unseen", "seen"))
     return ((unseen, seen) if unseen and len(unseen) == len(seen) else None), run
 
 
-def middle_run(runs: Sequence[Run], metric: str) -> Run:
-    """Return the run whose figure is in the middle of theirs; it stands for them where one must be shown."""
-    return sorted(runs, key=lambda run: run.corrected[metric])[len(runs) // 2]
+def middle_run(runs: Sequence[Run], row: Row, metric: str) -> Run:
+    """Return the run whose figure of the row's method is in the middle; it stands for them where one must be shown."""
+    return sorted(runs, key=lambda run: _figures_in(run, row)[1][metric])[len(runs) // 2]
+
+
+def _figures_in(run: Run, row: Row) -> tuple[Figures, Figures]:
+    """Return plain and corrected figures of a row's method in a run: its own, or those of a reference beside it."""
+    return (run.plain, run.corrected) if row.runs else run.references[row.method]
 
 
 def sweep_fields(digest: Digest) -> list[str]:

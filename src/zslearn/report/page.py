@@ -261,7 +261,7 @@ def _closer(digest: Digest) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def _view(group: Group, row: Row) -> dict[str, Any]:
-    run = middle_run(row.runs, group.metric)
+    run = middle_run(row.runs, row, group.metric)
     sheet = run.sheet() or {}
     try:
         parts = ("class", "mean", "generated", "real")
