@@ -133,6 +133,14 @@ def test_parts_that_are_missing_or_damaged_are_left_out(study_of, change):
 
 
 @pytest.mark.usefixtures("library")
+def test_a_record_may_know_nothing_of_its_data(study_of):
+    folder = study_of({})
+    (path,) = (folder / "records").iterdir()
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data": {}}))
+    assert "The run</summary>" in make_report(folder)
+
+
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize(
     "sheet", ["[]", "{", '{"confusion": {"classes": []}, "map": 3, "training": [7], "images": [{}]}']
 )
