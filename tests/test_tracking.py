@@ -5,6 +5,7 @@ import pytest
 from zslearn.errors import ConfigError
 from zslearn.evaluation.protocol import run_protocol
 from zslearn.tracking import JSONLines, TensorBoard, Trackers
+from zslearn.training.checkpoint import Checkpoints
 
 SHORT = {"n_updates": 4, "teacher_updates": 3}
 
@@ -31,6 +32,35 @@ def test_the_hook_does_not_disturb_progress_or_the_result(toy_dataset):
     tracked = run_protocol(toy_dataset, on_progress=reports.append, log=lambda metrics, step: None, **options)
     assert reports
     assert tracked.measurement.plain == run_protocol(toy_dataset, **options).measurement.plain
+
+
+def test_steps_go_on_where_a_stopped_run_had_come_to(toy_dataset, tmp_path):
+    calls = []
+
+    def run(stop_in=None):
+        checkpoints = Checkpoints(lambda: tmp_path)
+        checkpoints.load()
+
+        def keep(progress):
+            checkpoints.history.append(progress.as_dict())
+            if progress.part == stop_in:
+                checkpoints.ask_to_stop()
+
+        run_protocol(
+            toy_dataset,
+            settings=SHORT,
+            references=False,
+            on_progress=keep,
+            checkpoints=checkpoints,
+            log=lambda metrics, step: calls.append(step),
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        run(stop_in=2)
+    assert 2 * (4 + 3) < calls[-1] < 3 * (4 + 3)
+    run()
+    assert calls == sorted(calls)
+    assert calls[-1] == 4 * (4 + 3)
 
 
 def test_json_lines_are_one_call_each(tmp_path):

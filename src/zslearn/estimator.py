@@ -64,8 +64,8 @@ class FitProgress:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as histories hold it."""
         training = self.training
-        told = {"stage": training.stage, "step": training.step, "terms": training.terms}
-        return {"part": self.part, "n_parts": self.n_parts, **told}
+        told = {"stage": training.stage, "step": training.step, "total_step": training.total_step}
+        return {"part": self.part, "n_parts": self.n_parts, **told, "terms": training.terms}
 
 
 class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

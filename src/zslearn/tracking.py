@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -22,20 +22,19 @@ class ProgressLog:
 
     Args:
         log: The hook.
+        history: The reports of an earlier, stopped run of the same fit: steps go on from there.
     """
 
-    def __init__(self, log: Log) -> None:
-        self.step = 0
+    def __init__(self, log: Log, history: Sequence[Mapping[str, Any]] = ()) -> None:
         self._log = log
-        self._part = 0
-        self._before = 0
+        self._reached: dict[int, int] = {report["part"]: report["total_step"] for report in history}
+        self.step = sum(self._reached.values())
 
     def update(self, progress: FitProgress) -> None:
         """Pass on one report of training, as ``train/STAGE/TERM`` or ``rehearsal-N/STAGE/TERM``."""
         training = progress.training
-        if progress.part != self._part:
-            self._part, self._before = progress.part, self.step
-        self.step = self._before + training.total_step
+        self._reached[progress.part] = training.total_step
+        self.step = sum(steps for part, steps in self._reached.items() if part <= progress.part)
         where = "train" if progress.part == progress.n_parts - 1 else f"rehearsal-{progress.part + 1}"
         self._log({f"{where}/{name.replace('.', '/')}": value for name, value in training.terms.items()}, self.step)
 

@@ -162,7 +162,7 @@ def run_protocol(
         happened.add("searched", **searched)
     start = time.perf_counter()
     estimator = GenerativeZSL(model, settings=settings, rehearse=rehearse, seed=seed, device=device)
-    tracked = None if log is None else ProgressLog(log)
+    tracked = None if log is None else ProgressLog(log, () if checkpoints is None else checkpoints.history)
     estimator.fit_view(view, _both(on_progress, tracked), checkpoints)
     fitted = time.perf_counter()
     final = estimator.recogniser_.seconds
