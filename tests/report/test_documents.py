@@ -78,6 +78,21 @@ def test_csv_has_a_line_for_every_run_and_hole(digest):
     first = next(row for row in rows if row["method"] == "skd" and row["seed"] == "3")
     assert float(first["h"]) == pytest.approx(0.63)
     assert rows[-1]["cause"].startswith("'=cmd")
+    named = [rows[-1][name] for name in ("data", "split", "seed", "method", "h", "status")]
+    assert named == ["toy", "official", "9", "skd", "", "failed"]
+
+
+def test_csv_tells_figures_that_are_no_results_from_those_that_are(study_of):
+    ceiling = {"arm": "real samples", "setting": {"samples": "labelled unseen test samples"}, "references": {}}
+    made_up = {"seed": 1, "data_facts": {"source": "stand-in features, seed 0"}}
+    folder = study_of({"references": {}}, ceiling, made_up, {"seed": 2, "split": "=1", "status": "failed"})
+    rows = list(csv.DictReader(io.StringIO(to_csv(summed_up(read_study(folder))))))
+    told = {(row["method"], row["seed"]): (row["uses_test_data"], row["stand_in"]) for row in rows}
+    assert told["skd", "0"] == ("false", "false")
+    assert told["skd: real samples", "0"] == ("true", "false")
+    assert {told["skd", "1"], told["eszsl", "1"]} == {("false", "true")}
+    assert told["skd", "2"] == ("", "")
+    assert rows[-1]["split"] == "'=1"
 
 
 def test_figures_that_are_best_on_test_have_a_column_of_that_name_where_they_were_sought(study_of, digest):

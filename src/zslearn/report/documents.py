@@ -141,21 +141,23 @@ def to_csv(digest: Digest) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     plain = [f"{metric}_plain" for metric in ("u", "s", "h")]
-    writer.writerow(["data", "split", "seed", "method", "kind", *METRICS, *plain, "h_test_selected", "status", "cause"])
+    facts = ["data", "split", "seed", "method", "kind", "uses_test_data", "stand_in"]
+    writer.writerow([*facts, *METRICS, *plain, "h_test_selected", "status", "cause"])
     for group in digest.groups:
+        made_up = {run.unit for row in group.rows for run in row.runs if stand_in(run)}
         for row in group.rows:
             for unit, figures in row.corrected.items():
                 values = [_exact(figures[metric]) for metric in METRICS]
                 values += [_exact(row.plain[unit][metric]) for metric in ("u", "s", "h")]
                 best = next((run.part("test_selected").get("best_h") for run in row.runs if run.unit == unit), None)
                 values.append(_exact(best) if isinstance(best, int | float) else "")
-                facts = [csv_text(group.data), unit[0], unit[1], csv_text(row.method), row.kind]
+                facts = [csv_text(group.data), csv_text(unit[0]), str(unit[1]), csv_text(row.method), row.kind]
+                facts += [_truth(row.uses_test_data), _truth(unit in made_up)]
                 writer.writerow([*facts, *values, "finished", ""])
     for hole in digest.study.holes:
         blanks = [""] * (len(METRICS) + len(plain) + 1)
-        writer.writerow(
-            [csv_text(hole.title), "", "", "", "model", *blanks, csv_text(hole.status), csv_text(hole.cause)]
-        )
+        named = [csv_text(each) for each in (hole.data, hole.split, hole.seed, hole.method)]
+        writer.writerow([*named, "model", "", "", *blanks, csv_text(hole.status), csv_text(hole.cause)])
     return out.getvalue()
 
 
@@ -267,6 +269,10 @@ def _long_table(columns: str, header: str, rows: Sequence[str], caption: str) ->
             "\\end{longtable}",
         ]
     )
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _exact(value: float) -> str:

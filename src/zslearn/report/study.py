@@ -96,6 +96,8 @@ class Hole:
     """The data set's name; empty where nobody says, as below."""
     split: str
     """``official`` or the number of a class split."""
+    seed: str
+    """The run's seed."""
     method: str
     """What tables call model and arm together."""
     status: str
@@ -224,7 +226,8 @@ def _run(record: Mapping[str, Any], job: Mapping[str, Any], key: str, sheet_path
 def _hole(job: Mapping[str, Any], status: str, cause: str) -> Hole:
     data, split = _text(job.get("data")), _text(job.get("split"))
     method = _method(_text(job.get("model")), _text(job.get("arm")))
-    return Hole(title=_title(job), data=data, split=split, method=method, status=status, cause=cause)
+    seed = "" if job.get("seed") is None else str(job["seed"])
+    return Hole(title=_title(job), data=data, split=split, seed=seed, method=method, status=status, cause=cause)
 
 
 def _method(model: str, arm: str) -> str:
