@@ -111,7 +111,10 @@ def test_a_method_without_a_figure_keeps_its_row(study_of):
 
 @pytest.mark.usefixtures("library")
 def test_a_study_without_a_single_result_still_makes_a_page(study_of):
-    page = body_of(make_report(study_of({"status": "failed"}, {"seed": 1, "status": "not run"})))
+    running = {"seed": 2, "status": "running"}
+    page = body_of(make_report(study_of({"status": "failed"}, {"seed": 1, "status": "not run"}, running)))
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
+    assert [facts[name] for name in ("runs finished", "failed", "not run", "running")] == ["0", "1", "1", "1"]
     assert "There is no finished run." in page
     assert 'id="results"' not in page
 

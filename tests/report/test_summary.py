@@ -226,6 +226,13 @@ def test_what_a_reader_must_know_is_a_warning(study_of, change, warning):
     assert any(warning in each for each in told), told
 
 
+def test_holes_are_counted_by_what_became_of_the_runs(study_of):
+    states = ["running", "interrupted", "failed", "not run", "running", "damaged"]
+    runs = [{"seed": seed, "status": status} for seed, status in enumerate(states, start=1)]
+    told = "Of 7 runs 1 damaged, 1 failed, 1 interrupted, 2 running, 1 not run yet: see Holes."
+    assert told in digest_of(study_of, {}, *runs).warnings
+
+
 def test_records_that_were_changed_after_the_run_are_named(study_of, real_record):
     assert not any("contradict" in told for told in digest_of(study_of, {}, {"split": "3"}).warnings)
     figures = {**real_record["metrics_corrected"], "h": 0.99}

@@ -178,8 +178,7 @@ def _selected(row: Row) -> str:
 
 
 def _facts(digest: Digest) -> list[tuple[str, str]]:
-    runs, holes = digest.study.runs, digest.study.holes
-    failed = sum(hole.status != "not run" for hole in holes)
+    runs = digest.study.runs
     seconds = sum(value for run in runs for value in run.part("seconds").values() if isinstance(value, int | float))
     took = (
         f"{seconds / 3600:.1f} h"
@@ -189,8 +188,7 @@ def _facts(digest: Digest) -> list[tuple[str, str]]:
         else f"{seconds:.0f} s"
     )
     facts = [("runs finished", f"{len(runs):,}")]
-    facts += [("failed", str(failed))] if failed else []
-    facts += [("not run", str(len(holes) - failed))] if len(holes) > failed else []
+    facts += [(status, str(n)) for status, n in digest.study.n_holes.items()]
     facts += [("data sets", str(len({group.data for group in digest.groups})))]
     facts += [("methods", str(len(digest.methods))), ("seeds", str(len({run.seed for run in runs})))]
     return [*facts, ("computing time", took)]

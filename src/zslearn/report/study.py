@@ -6,6 +6,7 @@ Folders may come from anywhere. Whatever is not as it should be becomes a hole w
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,12 @@ class Study:
     command: str
     runs: tuple[Run, ...]
     holes: tuple[Hole, ...]
+
+    @property
+    def n_holes(self) -> Mapping[str, int]:
+        """How many holes have which status, those that were not run last."""
+        counted = Counter(hole.status for hole in self.holes)
+        return {status: counted[status] for status in sorted(counted, key=lambda each: (each == "not run", each))}
 
 
 def read_study(folder: Path) -> Study:

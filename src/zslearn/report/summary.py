@@ -414,9 +414,9 @@ def _warnings(study: Study) -> Iterator[str]:
     if made_up:
         yield f"Stand-in features, figures mean nothing: {_listed(made_up)}. They were made up from the semantics."
     if study.holes:
-        n_waiting = sum(hole.status == "not run" for hole in study.holes)
-        counted = ((len(study.holes) - n_waiting, "failed"), (n_waiting, "not run yet"))
-        told = " and ".join(f"{n} {what}" for n, what in counted if n)
+        told = ", ".join(
+            f"{n} {'not run yet' if status == 'not run' else status}" for status, n in study.n_holes.items()
+        )
         yield f"Of {len(runs) + len(study.holes)} runs {told}: see Holes."
     doubted = {run.title: broken for run in runs if (broken := contradictions(run.record))}
     if doubted:
