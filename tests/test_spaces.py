@@ -96,6 +96,20 @@ def test_constant_features_do_no_harm():
         assert np.isfinite(FeatureSpace.fit(features, LABELS, kind).transform(features)).all()
 
 
+@pytest.mark.parametrize("kind", ["unit", "standard"])
+def test_units_of_features_do_not_matter(kind):
+    """Neither small ones of all features nor large ones of a single feature."""
+    constant = np.full((240, 1), 5, dtype=np.float32)
+    features = np.concatenate([np.abs(SIGNED), constant], axis=1)
+    expected = FeatureSpace.fit(features, LABELS, kind).transform(features)
+    small = features * np.float32(1e-8)
+    np.testing.assert_allclose(
+        FeatureSpace.fit(small, LABELS, kind).transform(small)[:, :8], expected[:, :8], atol=1e-5
+    )
+    mixed = features * np.array([1e9, *[1] * 8], dtype=np.float32)
+    np.testing.assert_allclose(FeatureSpace.fit(mixed, LABELS, kind).transform(mixed), expected, atol=1e-5)
+
+
 def test_semantics_are_centred_and_of_unit_length():
     semantics = RNG.uniform(size=(10, 5))
     unit = semantics / np.linalg.norm(semantics, axis=1, keepdims=True)

@@ -104,7 +104,9 @@ class FeatureSpace:
             centre = np.zeros(features.shape[1])
             scale = np.quantile(features, _HIGH_QUANTILE, axis=0)
             chosen = "unit"
-        usable = np.where(scale > _SMALLEST_SCALE, scale, 1.0)
+        # Features in small units have small scales, all of them; one in large units must not hide the others.
+        smallest = _SMALLEST_SCALE * min(1.0, float(scale.max()))
+        usable = np.where(scale > smallest, scale, 1.0)
         return cls(kind=chosen, centre=centre.astype(np.float32), scale=usable.astype(np.float32))
 
     def transform(self, features: Features) -> Features:
