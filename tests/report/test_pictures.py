@@ -75,6 +75,14 @@ def test_drawn_classes_show_the_mean_first_and_real_ones_last():
     assert any(np.array_equal(sheet[3:, -4:].filled(np.nan), image) for image in last)
 
 
+def test_names_of_classes_are_no_formulas(tmp_path):
+    names = [r"$\frac$ 1", "a$_b$"]
+    test, drawn = view(3), generated(2)
+    save_figure(sample_map(test, drawn, test.unseen_ids, names), tmp_path / "map.png")
+    save_figure(drawn_classes(test, drawn, test.unseen_ids, names, (3, 4)), tmp_path / "drawn.png")
+    assert {path.name for path in tmp_path.iterdir()} == {"map.png", "drawn.png"}
+
+
 def test_pictures_are_written_as_png(tmp_path):
     save_figure(training_curves(HISTORY), tmp_path / "a.png")
     assert imread(tmp_path / "a.png").shape[:2] == (432, 1392)

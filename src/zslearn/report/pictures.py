@@ -139,9 +139,8 @@ def sample_map(
         axes.scatter(drift[:, 0], drift[:, 1], s=16, marker="x", color=colour, alpha=0.5, linewidths=0.8)
         ends = np.stack([place.mean(axis=0), drift.mean(axis=0)])
         axes.annotate("", ends[1], ends[0], arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 1.6})
-        label = axes.text(
-            ends[0, 0], ends[0, 1], str(name), color=colour, fontsize=11, weight="bold", ha="center", va="center"
-        )
+        look = {"color": colour, "fontsize": 11, "weight": "bold", "ha": "center", "va": "center"}
+        label = axes.text(ends[0, 0], ends[0, 1], str(name), parse_math=False, **look)
         label.set_path_effects([Stroke(linewidth=3, foreground="white"), Normal()])
     shown = f"{len(names)} of {n_classes} unseen classes" if n_classes > len(names) else "Unseen classes"
     what = "real samples (dots), generated ones (crosses)\narrows lead from the real mean to the generated one"
@@ -173,7 +172,8 @@ def drawn_classes(
     axes = figure.subplots()
     colours = np.ma.masked_invalid(np.clip(sheet, 0.0, 1.0))
     axes.imshow(colours, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_yticks([(number + 0.5) * height for number in range(len(rows))], [str(name) for name in names])
+    places = [(number + 0.5) * height for number in range(len(rows))]
+    axes.set_yticks(places, [str(name) for name in names], parse_math=False)
     groups = {"mean": 0.5, "generated, never seen": 2 + _N_DRAWN / 2, "real": n_columns - _N_DRAWN / 2}
     axes.set_xticks([place * width for place in groups.values()], list(groups))
     axes.tick_params(length=0, labelsize=9, labeltop=True, labelbottom=False)
