@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from zslearn.report.published import published_on
 from zslearn.report.study import read_study
 from zslearn.report.summary import summed_up
 
@@ -196,6 +197,33 @@ def test_published_rows_know_our_own_of_the_same_method(study_of):
     assert ours["f-CLSWGAN"] == "f-clswgan"
     assert ours["ESZSL"] == "eszsl"
     assert ours["CADA-VAE"] is None
+
+
+@pytest.mark.parametrize(
+    ("called", "name"), [("AWA2 (res101.mat)", "AWA2"), ("CUB (res101.mat, sent_splits.mat)", "CUB-sent")]
+)
+def test_published_rows_are_found_where_an_experiment_names_files(study_of, called, name):
+    (group,) = digest_of(study_of, {"data": called, "data_facts": {"name": name}}).groups
+    assert group.data == called
+    assert tuple(result for result, _ in group.published) == published_on(name) != ()
+
+
+def test_closed_forms_are_called_rehearsed_only_where_they_were(study_of, real_record):
+    def settings(group):
+        return {row.settings for row in group.rows if row.kind == "reference"}
+
+    (group,) = digest_of(study_of, {}).groups
+    assert settings(group) == {"rehearsed"}
+    facts = {name: {"rehearsal": []} for name in real_record["references"]}
+    (group,) = digest_of(study_of, {"selection": {"rehearsal": None, "references": facts}}).groups
+    assert settings(group) == {"not tuned"}
+
+
+def test_what_rows_are_ordered_by_is_told_where_it_differs(study_of):
+    bare = {"data": "other", "selection": {"rehearsal": None}}
+    assert digest_of(study_of, {}).ranked_by == "H"
+    assert digest_of(study_of, bare).ranked_by == "AUSUC"
+    assert digest_of(study_of, {}, bare).ranked_by == "H, or AUSUC where nothing was rehearsed"
 
 
 def test_published_rows_stand_beside_the_official_split_alone(study_of):

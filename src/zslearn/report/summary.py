@@ -37,7 +37,7 @@ class Row:
     kind: Literal["model", "reference"]
     """References are closed forms that every run is read against."""
     settings: str
-    """Where the settings come from: ``published``, ``not tuned``, ``searched``; empty where nobody says."""
+    """Where the settings come from: ``published``, ``not tuned``, ``searched``, ``rehearsed``; empty: nobody says."""
     corrected: Mapping[Unit, Figures]
     """The figures of each unit, with label-shift correction."""
     plain: Mapping[Unit, Figures]
@@ -189,9 +189,11 @@ class Group:
         """Published rows on this data set, each with our own row of the same method, if there is one."""
         if not self.official:
             return ()
+        # An experiment adds the files that it names to what it calls the data.
+        names = [str(run.part("data").get("name", self.data)) for row in self.rows for run in row.runs]
         return tuple(
             (result, next((row for row in self.rows if same_method(result.method, row.method)), None))
-            for result in published_on(self.data.replace(" (sent_splits.mat)", "-sent"))
+            for result in published_on(names[0] if names else self.data)
         )
 
 
@@ -217,6 +219,13 @@ class Digest:
     def metric(self) -> str:
         """What figures begin with: corrected H, or AUSUC where nothing was rehearsed."""
         return "h" if any(group.metric == "h" for group in self.groups) else "ausuc"
+
+    @property
+    def ranked_by(self) -> str:
+        """What rows are ordered by and the middle run is found by, in words."""
+        told = HEADINGS[self.metric]
+        mixed = len({group.metric for group in self.groups}) > 1
+        return f"{told}, or {HEADINGS['ausuc']} where nothing was rehearsed" if mixed else told
 
     def differences(self, group: Group) -> tuple[Comparison, ...]:
         """Return the paired comparisons that this kind of study is about, corrected together; none for a single run."""
@@ -386,7 +395,7 @@ def _group(data: str, official: bool, runs: Sequence[Run], holes: tuple[Hole, ..
         Row(
             method=name,
             kind="reference",
-            settings="rehearsed",
+            settings=_reference_settings(name, runs),
             corrected={unit: with_offset for unit, (_, with_offset) in figures.items()},
             plain={unit: plain for unit, (plain, _) in figures.items()},
             runs=(),
@@ -397,6 +406,12 @@ def _group(data: str, official: bool, runs: Sequence[Run], holes: tuple[Hole, ..
     ]
     splits = tuple(sorted({run.split for run in runs}, key=lambda split: (len(split), split)))
     return Group(data=data, official=official, splits=splits, rows=tuple(rows), holes=holes)
+
+
+def _reference_settings(name: str, runs: Sequence[Run]) -> str:
+    """Say where a closed form's settings come from: without a rehearsal the first of them is taken."""
+    told = [run.part("selection", "references", name) for run in runs if name in run.references]
+    return " and ".join(sorted({"rehearsed" if each.get("rehearsal") else "not tuned" for each in told}))
 
 
 def _settings_mark(runs: Sequence[Run]) -> str:
