@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from zslearn import allocator
 from zslearn.allocator import keep_freed_memory, return_freed_memory
 
 IS_GLIBC = platform.libc_ver()[0] == "glibc"
@@ -28,6 +29,21 @@ print(kept, resident() - before)
 def test_glibc_takes_the_setting():
     assert keep_freed_memory() is IS_GLIBC
     assert return_freed_memory() is IS_GLIBC
+
+
+def test_an_old_glibc_takes_what_it_can(monkeypatch):
+    """Before 2.35 it refuses to keep blocks of more than 32 MB; the other threshold does not depend on it."""
+    taken = {}
+
+    def mallopt(which, n_bytes):
+        if which == -3 and n_bytes > 32 * 2**20:
+            return 0
+        taken[which] = n_bytes
+        return 1
+
+    monkeypatch.setattr(allocator, "_of_libc", lambda name: mallopt)
+    assert keep_freed_memory()
+    assert taken == {-1: 2**30, -3: 32 * 2**20}
 
 
 @pytest.mark.skipif(not IS_GLIBC, reason="only glibc keeps and returns memory when told")

@@ -12,6 +12,8 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _KEEP_BYTES = 1 << 30
 _RETURN_BYTES = 1 << 22
+_MOST_OLD_MMAP_BYTES = 1 << 25
+"""Larger thresholds for mapping are refused by glibc before 2.35."""
 
 
 def keep_freed_memory() -> bool:
@@ -54,7 +56,11 @@ def freed_memory_kept() -> Iterator[None]:
 
 def _set_thresholds(n_bytes: int) -> bool:
     mallopt = _of_libc("mallopt")
-    return mallopt is not None and all(mallopt(which, n_bytes) for which in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD))
+    if mallopt is None:
+        return False
+    trims = bool(mallopt(_M_TRIM_THRESHOLD, n_bytes))
+    maps = mallopt(_M_MMAP_THRESHOLD, n_bytes) or mallopt(_M_MMAP_THRESHOLD, min(n_bytes, _MOST_OLD_MMAP_BYTES))
+    return trims and bool(maps)
 
 
 def _of_libc(name: str) -> Callable[..., Any] | None:
