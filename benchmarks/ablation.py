@@ -89,7 +89,7 @@ def read_cells(path: Path) -> list[dict[str, Any]]:
 
 
 def keep_cell(path: Path, entry: Mapping[str, Any]) -> None:
-    """Add a cell to a file, which is written anew: whoever is killed meanwhile leaves no half line."""
+    """Add a cell to a file of this process alone, written anew: whoever is killed meanwhile leaves no half line."""
     kept = path.read_bytes() if path.exists() else b""
     write_bytes(path, kept + json.dumps(entry).encode() + b"\n")
 

@@ -147,7 +147,7 @@ def measured(recogniser: TrainedRecogniser, dataset: ZSLDataset) -> dict[str, fl
 
 
 def table(records: Sequence[Mapping[str, Any]], ours: Path = OURS) -> str:
-    """Lay out what peers came to, and how many times as long as ours, with the rehearsal that corrects it, they take."""
+    """Lay out what peers came to, and how many times as long as ours with its rehearsal they take."""
     columns = ("method", "precision", "share", "T1", "H", "best H of any offset", "seconds", "whole schedule / ours")
     lines, last = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"], {}
     for record in records:

@@ -2,6 +2,8 @@ import errno
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -105,3 +107,22 @@ def test_a_folder_is_not_replaced(tmp_path, monkeypatch):
     for name in (".", str(tmp_path)):
         with pytest.raises(IsADirectoryError, match="directory: "):
             write_bytes(Path(name), b"new")
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no /dev/stdout here")
+def test_what_a_process_has_open_is_written_through(tmp_path):
+    program = (
+        "from pathlib import Path; from zslearn.files import write_bytes; write_bytes(Path('/dev/stdout'), b'ours')"
+    )
+    with (tmp_path / "answer").open("wb") as answer:
+        subprocess.run([sys.executable, "-c", program], stdout=answer, check=True)
+    assert (tmp_path / "answer").read_bytes() == b"ours"
+    assert Path("/dev/stdout").is_symlink()
+
+
+def test_a_file_that_is_replaced_is_never_readable_by_more(tmp_path):
+    path, seen = tmp_path / "private", []
+    path.touch(mode=0o400)
+    write_atomic(path, lambda temporary: seen.append(temporary.stat().st_mode & 0o777) or temporary.write_bytes(b"x"))
+    assert seen == [0o600]
+    assert path.stat().st_mode & 0o777 == 0o400

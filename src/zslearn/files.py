@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 _UNFINISHED = ".unfinished-"
+_OPEN_FILES = {Path("/dev"), Path("/proc")}
+"""Where files are, or lead to, what a process has open."""
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Write a file under a temporary name in the same folder, flush it to disk, and rename it.
 
     A new file has the rights that the process gives to new files, one that is replaced keeps its own. A link is
-    replaced, and what it points to stays as it is: that may be in a store that others read. Devices and pipes cannot be
-    replaced, and get the content when it is complete.
+    replaced, and what it points to stays as it is: that may be in a store that others read. Devices, pipes and links to
+    open files (``/dev/stdout``) cannot be replaced, and get the content when it is complete.
 
     Args:
         path: The file to make or replace.
@@ -33,21 +35,23 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not path.is_file():
+    if path.exists() and not (path.is_file() and _OPEN_FILES.isdisjoint(path.absolute().parents)):
         _write_through(path, write)
         return
     temporary = path.with_name(f".{path.name[:64]}{_UNFINISHED}{secrets.token_hex(4)}{path.suffix}")
     try:
         temporary.touch(exist_ok=False)
-        mode = (path if path.exists() else temporary).stat().st_mode
     except OSError as error:
         # The temporary name would mean nothing to the reader of the message.
         raise OSError(error.errno, error.strerror, str(path)) from error
     try:
+        mode = stat.S_IMODE((path if path.exists() else temporary).stat().st_mode)
+        # Before there is anything in it: what others could not read stays so.
+        temporary.chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
         write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(stat.S_IMODE(mode))
+        temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -18,6 +18,8 @@ except ImportError:  # Windows
 LOCK_FILE = "run.lock"
 """Lies in a folder while a process works there."""
 _LARGEST_NOTE = 1000
+_BINARY = getattr(os, "O_BINARY", 0)
+"""On Windows."""
 
 
 class FolderLock:
@@ -48,12 +50,13 @@ class FolderLock:
 
     def _acquire(self) -> int | None:
         while True:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o644)
             try:
                 self._take(handle)
                 if _still_there(handle, self.path):
                     os.ftruncate(handle, 0)
-                    os.pwrite(handle, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode(), 0)
+                    os.lseek(handle, 0, os.SEEK_SET)
+                    os.write(handle, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
                     return handle
             except BaseException:
                 os.close(handle)
@@ -91,7 +94,8 @@ class FolderLock:
 def _holder(handle: int) -> tuple[int | None, str | None]:
     """Return process and host that the lock file names, where it names them."""
     with contextlib.suppress(ValueError, RecursionError):
-        match json.loads(os.pread(handle, _LARGEST_NOTE, 0)):
+        os.lseek(handle, 0, os.SEEK_SET)
+        match json.loads(os.read(handle, _LARGEST_NOTE)):
             case {"pid": int(pid), "host": str(host)} if pid > 0:
                 return pid, host
     return None, None

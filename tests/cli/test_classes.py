@@ -89,15 +89,17 @@ def test_a_run_with_added_classes_is_measured_without_them(command, folder):
     assert answer.err == "note: measured without the classes added since the run: new\n"
 
 
-def test_a_run_that_lost_classes_is_not_measured(command, folder):
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_run_that_lost_classes_is_not_measured(command, folder, place):
     known = GenerativeZSL.load(folder)
-    vector = ",".join(map(str, known.semantics_[known.classes_.tolist().index("A")].tolist()))
-    for words in (["drop", "A"], ["add", f"A={vector}"]):
+    name = known.classes_.tolist()[place]
+    vector = ",".join(map(str, known.semantics_[place].tolist()))
+    for words in (["drop", name], ["add", f"{name}={vector}"]):
         assert command("classes", folder, *words).code == 0
         answer = command("evaluate", folder)
         assert answer.code == 2
         assert "classes of the data have been dropped since the run" in answer.err
-        assert "received A). Run again, and drop" in answer.err
+        assert f"received {name}). Run again, and drop" in answer.err
 
 
 def test_one_process_at_a_time_changes_classes(command, folder):

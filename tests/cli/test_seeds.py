@@ -91,7 +91,7 @@ def test_seeds_that_go_on_elsewhere_find_their_data_and_hear_what_is_added(data,
     (tmp_path / "s0" / "record.json").touch()
     monkeypatch.chdir(tmp_path)
     added = ["--device", "cpu", "--checkpoint-every=5", "--allow-different-hardware"]
-    runs = asked_for("run", "--resume", tmp_path, "-q", *added)
+    runs = asked_for("run", "--resume", tmp_path, "-q", "--split", "official", "--model=skd", *added)
     assert runs.command(0)[3:] == ["run", "--resume", str(tmp_path / "s0"), *added]
     begins = build_parser().parse_args(runs.command(1)[3:])
     assert (begins.data, begins.config) == (str(data), data.parent / "c.yaml")

@@ -76,12 +76,18 @@ def test_other_features_of_a_folder_are_other_data(tmp_path):
     assert len(set(names.values())) == 2
 
 
-def test_two_data_sets_of_one_name_are_refused_on_one_split(tmp_path):
+def test_two_data_sets_of_one_name_are_refused(tmp_path):
     first, second = (own_folder(tmp_path / place / "animals") for place in ("here", "there"))
-    with pytest.raises(ConfigError, match=rf"two .* called animals, on the same split official .*{second} as the sec"):
+    with pytest.raises(ConfigError, match=rf"two .* called animals .*received {second}, split official, as the second"):
         on_data(first, second)
-    with pytest.raises(ConfigError, match="two data sets of the experiment are called glyphs, on the same split 1"):
+    with pytest.raises(ConfigError, match=rf"two .* called animals .*received {second}, split 1, as the second"):
+        on_data(f"{{data: {first}, splits: [0]}}", f"{{data: {second}, splits: [1]}}")
+    with pytest.raises(
+        ConfigError, match="two data sets .* are called glyphs .*received glyphs, split 1, as the second"
+    ):
         on_data("{data: glyphs, splits: [0, 1]}", "{data: glyphs, splits: [1]}")
+    jobs = on_data("{data: glyphs, splits: [0]}", "{data: glyphs, splits: [1]}")
+    assert {(job.data, job.address.split) for job in jobs} == {("glyphs", "0"), ("glyphs", "1")}
 
 
 def test_a_search_is_shared_by_the_seeds_and_not_by_the_splits():

@@ -35,18 +35,18 @@ def load_run_data(arguments: argparse.Namespace, record: dict[str, Any], estimat
     if without:
         print(f"note: measured without the classes added since the run: {', '.join(without)}", file=sys.stderr)
         estimator.drop_classes(without)
+    gone = _dropped(record, estimator)
+    missing = [name for name in dataset.class_names if name in gone]
+    if missing:
+        raise DataError(
+            "classes of the data have been dropped since the run",
+            expected="none; one that was added again is new to the model",
+            received=listed(missing),
+            remedy="Run again, and drop classes in a copy of the run's folder.",
+        )
     if list(dataset.class_names) != estimator.classes_.tolist() or set(dataset.unseen_ids) != set(
         estimator.unseen_ids_
     ):
-        gone = _dropped(record, estimator)
-        missing = [name for name in dataset.class_names if name in gone]
-        if missing:
-            raise DataError(
-                "classes of the data have been dropped since the run",
-                expected="none; one that was added again is new to the model",
-                received=listed(missing),
-                remedy="Run again, and drop classes in a copy of the run's folder.",
-            )
         raise DataError(
             "the data set does not fit the run",
             expected="the same classes, seen and unseen as in training",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import shlex
 import signal
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
@@ -28,6 +29,7 @@ _VERSION: Final = 1
 _OWN_OPTIONS: Final = ("--seeds", "--seed", "--out", "--resume")
 _PATH_OPTIONS: Final = ("--data", "--features", "--semantics", "--config")
 _OWN_SWITCHES: Final = ("--json", "-q", "--quiet")
+_OPTIONS_OF_NOW: Final = ("--device", "--checkpoint-every")
 _ONLY_RESUMED: Final = "--allow-different-hardware"
 _WRONG_USE: Final = 2
 _SECONDS_BETWEEN_LOOKS: Final = 0.1
@@ -43,7 +45,7 @@ class SeedRuns:
         folder: Holds a run folder for every seed.
         words: The arguments that they share.
         seeds: The seeds.
-        now: The arguments of this attempt alone, which go before those.
+        now: The arguments of this attempt alone.
     """
 
     folder: Path
@@ -182,7 +184,7 @@ def seed_runs(arguments: argparse.Namespace) -> SeedRuns:
             remedy="Leave one of them out; each seed's run folder has its history.",
         )
     if arguments.resume:
-        return replace(SeedRuns.read(arguments.resume), now=tuple(_shared_words(arguments.words)))
+        return replace(SeedRuns.read(arguments.resume), now=tuple(_words_of_now(arguments.words)))
     return _asked_for(arguments)
 
 
@@ -213,6 +215,17 @@ def _shared_words(words: Sequence[str]) -> list[str]:
         elif word not in _OWN_SWITCHES and not word.startswith(tuple(f"{option}=" for option in others)):
             shared.append(word)
     return shared
+
+
+def _words_of_now(words: Sequence[str]) -> Iterator[str]:
+    """Return the words about how seeds are executed; what they are was said when they began."""
+    rest = iter(words[1:])
+    for word in rest:
+        if word in _OPTIONS_OF_NOW:
+            yield word
+            yield from itertools.islice(rest, 1)
+        elif word == _ONLY_RESUMED or word.startswith(tuple(f"{option}=" for option in _OPTIONS_OF_NOW)):
+            yield word
 
 
 def _lasting_words(arguments: argparse.Namespace) -> list[str]:

@@ -135,7 +135,8 @@ def summarise(
 
     Args:
         values: One value per unit, at least one.
-        blocks: Which block each unit belongs to, as for ``compare``; the interval is then that of the blocks' means.
+        blocks: Which block each unit belongs to, as for ``compare``; mean and interval are then those of the blocks'
+            means.
         level: Coverage of the interval, in (0, 1).
         n_resamples: How often the units are drawn anew, with replacement.
         seed: Same seed, same interval.
@@ -150,7 +151,7 @@ def summarise(
     drawn = values if blocks is None else _block_means(values, blocks)
     lower, upper = _bootstrap(drawn, level, n_resamples, seed)
     return Summary(
-        mean=float(values.mean()),
+        mean=float(drawn.mean()),
         sd=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
         lower=lower,
         upper=upper,

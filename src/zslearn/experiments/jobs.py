@@ -149,7 +149,8 @@ def make_jobs(experiment: Experiment) -> tuple[Job, ...]:
         ZslearnError: If a data set cannot be loaded, cannot serve the experiment, or has the name of another.
     """
     jobs: list[Job] = []
-    named: set[tuple[str, str]] = set()
+    named: dict[str, tuple[str | None, ...]] = {}
+    taken: set[tuple[str, str]] = set()
     for choice in experiment.data:
         for split in choice.splits:
             dataset = load_data(choice.data, features=choice.features, semantics=choice.semantics, split=split)
@@ -163,9 +164,10 @@ def make_jobs(experiment: Experiment) -> tuple[Job, ...]:
             )
             files = ", ".join(filter(None, (choice.features, choice.semantics)))
             name = dataset.name + (f" ({files})" if files else "")
-            if (name, split) in named:
+            origin = (choice.data, choice.features, choice.semantics)
+            if named.setdefault(name, origin) != origin or (name, split) in taken:
                 raise _twice(choice, name, split)
-            named.add((name, split))
+            taken.add((name, split))
             jobs += _jobs_on(experiment, name, address, dataset)
     return tuple(jobs)
 
@@ -267,9 +269,9 @@ def _check_serves(experiment: Experiment, choice: DataChoice, dataset: ZSLDatase
 
 def _twice(choice: DataChoice, name: str, split: str) -> ConfigError:
     return ConfigError(
-        f"two data sets of the experiment are called {name}, on the same split {split}",
-        expected="a name of its own for each, by which tables tell their figures apart",
-        received=f"{choice.data} as the second",
+        f"two data sets of the experiment are called {name}",
+        expected="a name of its own for each, by which tables tell their figures apart, and every split once",
+        received=f"{choice.data}, split {split}, as the second",
         remedy="Rename one of the folders, or, if they are the same data, drop one of them.",
     )
 

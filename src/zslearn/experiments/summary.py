@@ -58,7 +58,7 @@ class Row:
     def summary(self, metric: str) -> Summary | None:
         """Return the metric's mean with spread and interval; None without a finished run.
 
-        Where there are several class splits, each of them counts once in the interval.
+        Where there are several class splits, each of them counts once in mean and interval.
         """
         values = self.values.get(metric)
         return summarise(np.array(list(values.values())), blocks=several_splits(list(values))) if values else None

@@ -57,7 +57,7 @@ class Row:
     def summary(self, metric: str, *, plain: bool = False) -> Summary:
         """Sum a figure up over the units in which it was measured, as a fraction; its mean is NaN if there are none.
 
-        Where there are several class splits, each of them counts once in the interval.
+        Where there are several class splits, each of them counts once in mean and interval.
         """
         return self._summaries[metric, plain]
 

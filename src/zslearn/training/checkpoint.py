@@ -24,7 +24,7 @@ EVERY_SECONDS = 60.0
 N_KEPT = 2
 """Older states are removed: the last one may be damaged by what stopped the run, the one before is whole."""
 
-_VERSION = 1
+_VERSION = 2
 _STATES = "state-*.safetensors"
 _SCORES = "scores-{:03d}.safetensors"
 
