@@ -15,11 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torture.cases import Figures, Outcome, command, judge, run_all
+from torture.cases import Figures, Outcome, command, judge, quietly, run_all
 from torture.material import TINY, Material
 from zslearn.estimator import GenerativeZSL
 
 _MOST_POINTS = 400
+OLD = b"old"
+"""An output that was there before."""
 
 
 class _Armed:
@@ -49,7 +51,7 @@ class Fault:
     code: int
 
 
-_FAULTS = (
+FAULTS = (
     Fault("no space when a file is made", Path, "touch", errno.ENOSPC),
     Fault("no permission to make a file", Path, "touch", errno.EACCES),
     Fault("read-only when a file is made", Path, "touch", errno.EROFS),
@@ -72,22 +74,22 @@ class Operation:
 
     name: str
     words: Callable[[Path], Sequence[object]]
-    ready: Callable[[Path], None]
+    ready: Callable[[Path], object]
     whole: Callable[[Path, Outcome], str]
 
 
 def faults(material: Material, n_points: int, n_workers: int, scratch: Path) -> Figures:
     """Let every write of every operation fail in every way, up to ``n_points`` points each."""
     figures = Figures("faults of the disk at every write point")
-    for operation in _operations(material):
-        for fault in _FAULTS:
-            _inject(operation, fault, n_points, n_workers, scratch, figures)
+    for operation in _operations(material, scratch):
+        for fault in FAULTS:
+            inject(operation, fault, n_points, n_workers, scratch, figures)
         _cut_short(operation, n_points, n_workers, scratch, figures)
     return figures
 
 
-def _inject(operation: Operation, fault: Fault, n_points: int, n_workers: int, scratch: Path, figures: Figures) -> None:
-    """Let the n-th call fail, for every n until the operation makes fewer calls."""
+def inject(operation: Operation, fault: Fault, n_points: int, n_workers: int, scratch: Path, figures: Figures) -> None:
+    """Let the n-th call fail, for every n until the operation makes fewer calls; it is a problem if it makes none."""
     for start in range(1, min(n_points, _MOST_POINTS) + 1, n_workers):
         numbers = range(start, min(start + n_workers, n_points + 1))
         jobs = [(str(number), _armed(operation, fault, number)) for number in numbers]
@@ -98,6 +100,8 @@ def _inject(operation: Operation, fault: Fault, n_points: int, n_workers: int, s
                 figures.count(fault.name)
                 _check(f"{operation.name}, {fault.name}, call {number}", operation, folder, outcome, figures)
         if not reached:
+            if start == 1:
+                figures.problem(f"{operation.name}, {fault.name}: was never reached; {outcome.output[-200:]}")
             return
 
 
@@ -163,7 +167,19 @@ def _limited(operation: Operation, size: int, folder: Path) -> Callable[[], int]
     return act
 
 
-def _operations(material: Material) -> tuple[Operation, ...]:
+def output_whole(name: str, new: bytes) -> Callable[[Path, Outcome], str]:
+    """Return what says whether an output is the old one or, in all its bytes, the new; after success, only the new."""
+
+    def whole(folder: Path, outcome: Outcome) -> str:
+        content = (folder / name).read_bytes()
+        if content == new or (outcome.code and content == OLD):
+            return ""
+        return f"the output is neither the old nor the new: {len(content)} bytes, and the new has {len(new)}"
+
+    return whole
+
+
+def _operations(material: Material, scratch: Path) -> tuple[Operation, ...]:
     reference = {path.name: path.read_bytes() for path in material.run.iterdir() if path.is_file()}
 
     def run_ready(folder: Path) -> None:
@@ -189,21 +205,15 @@ def _operations(material: Material) -> tuple[Operation, ...]:
             is_finished(run)
         return ""
 
-    def old_output(name: str) -> Callable[[Path], None]:
-        def ready(folder: Path) -> None:
-            (folder / name).write_bytes(b"old")
-
-        return ready
-
-    def output_whole(name: str) -> Callable[[Path, Outcome], str]:
-        def whole(folder: Path, outcome: Outcome) -> str:
-            content = (folder / name).read_bytes()
-            if outcome.code and content != b"old" and "fsync" not in outcome.output:
-                # Only the very last flush comes after the new file is in place.
-                return "" if len(content) > 3 else "the old output is gone"
-            return "" if content else "the output is empty"
-
-        return whole
+    def writing(title: str, name: str, words: Sequence[object]) -> Operation:
+        """A command that replaces one file."""
+        quietly([*words, "-o", scratch / name])
+        return Operation(
+            title,
+            lambda folder: [*words, "-o", folder / name],
+            lambda folder: (folder / name).write_bytes(OLD),
+            output_whole(name, (scratch / name).read_bytes()),
+        )
 
     def model_ready(folder: Path) -> None:
         shutil.copytree(material.run, folder / "run")
@@ -225,21 +235,11 @@ def _operations(material: Material) -> tuple[Operation, ...]:
             lambda folder: None,
             new_run_whole,
         ),
-        Operation(
-            "predicting",
-            lambda folder: ["predict", material.run, material.rows / "rows.npy", "-o", folder / "answers.csv"],
-            old_output("answers.csv"),
-            output_whole("answers.csv"),
-        ),
-        Operation(
-            "synthesizing",
-            lambda folder: ["synthesize", material.run, "--classes", "kind 1", "-n", "9", "-o", folder / "drawn.npz"],
-            old_output("drawn.npz"),
-            output_whole("drawn.npz"),
-        ),
+        writing("predicting", "answers.csv", ["predict", material.run, material.rows / "rows.npy"]),
+        writing("synthesizing", "drawn.npz", ["synthesize", material.run, "--classes", "kind 1", "-n", "9"]),
         Operation(
             "changing a model's classes",
-            lambda folder: ["classes", "drop", folder / "run", "kind 1"],
+            lambda folder: ["classes", folder / "run", "drop", "kind 1"],
             model_ready,
             model_whole,
         ),
