@@ -4,7 +4,8 @@
     python benchmarks/closing.py run FOLDER --splits official --seeds 0 1 2 3 4
     python benchmarks/closing.py table                                          # what is kept, summed up
 
-Every run on an official split is an opening: write it down in openings.md.
+Every run on an official split is an opening: write it down in openings.md. A run that is kept is not made again
+unless its record is removed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from places import kept_already
 
 from zslearn import load_data
 from zslearn.evaluation.protocol import run_protocol
@@ -43,7 +45,7 @@ def main() -> None:
         for seed in arguments.seeds:
             dataset = load_data(arguments.data, split=split)
             path = RECORDS / f"{dataset.name}-{dataset.split}-s{seed}.json"
-            if not path.exists():
+            if not kept_already(path):
                 outcome = run_protocol(dataset, seed=seed)
                 write_json(path, compact(make_record(dataset, outcome, source_facts(dataset, dataset.name))))
 

@@ -8,7 +8,8 @@
 The authors' code reports the epoch that is best on the test set, and within it the best pass of its final classifier.
 Here the last epoch is reported; what is best on the test view stands beside it in columns named test-selected, which
 nothing else may be compared with: with the library's classifier, and with one that is trained and chosen as theirs.
-Settings are those published for FLO at a width of 1024, for 30 epochs. A run that is kept already is not run again.
+Settings are those published for FLO at a width of 1024, for 30 epochs. A run that is kept already, with the same data,
+settings and seed and with all counts that are asked for, is not run again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from places import kept_already
+from places import place as place_of
 from torch import Tensor
 
 from zslearn import load_data
@@ -84,13 +87,40 @@ def main() -> None:
         return
     for split in arguments.splits:
         dataset = load_data(arguments.data, split=split)
-        path = RECORDS / f"{dataset.name}-{dataset.split}-s{arguments.seed}.json"
-        if not path.exists():
-            if dataset.split == "official":
-                print(f"This opens the official test view of {dataset.name}: write it down in openings.md.")
-            RECORDS.mkdir(exist_ok=True)
-            settings = published_settings(MODEL, "FLO", 1)
-            write_json(path, follow(dataset, settings, arguments.seed, counts=arguments.counts))
+        asked = facts(dataset, scheduled(len(dataset.train_rows)), arguments.seed)
+        path = place(asked, arguments.counts)
+        if kept_already(path):
+            continue
+        if dataset.split == "official":
+            print(f"This opens the official test view of {dataset.name}: write it down in openings.md.")
+        RECORDS.mkdir(exist_ok=True)
+        write_json(path, {**asked, **follow(dataset, asked["settings"], arguments.seed, counts=arguments.counts)})
+
+
+def scheduled(n_rows: int) -> dict[str, Any]:
+    """Return the published settings for a number of training rows, at the width and the epochs of this benchmark."""
+    settings = published_settings(MODEL, "FLO", n_rows)
+    return {**settings, "hidden_dim": WIDTH, "n_updates": N_EPOCHS * math.ceil(n_rows / settings["batch_size"])}
+
+
+def facts(dataset: ZSLDataset, settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return what tells one run from another."""
+    return {
+        "data": {"name": dataset.name, "split": dataset.split, "checksum": dataset.checksum},
+        "model": MODEL,
+        "settings": dict(settings),
+        "seed": seed,
+    }
+
+
+def place(asked: Mapping[str, Any], counts: Sequence[int], folder: Path = RECORDS) -> Path:
+    """Return the file of a run, which is there if it is kept with all counts."""
+    wanted = {_with_samples(count) for count in counts}
+    return place_of(
+        folder,
+        f"{asked['data']['name']}-{asked['data']['split']}-s{asked['seed']}",
+        lambda record: asked.items() <= record.items() and wanted <= record.keys(),
+    )
 
 
 def read_records() -> list[dict[str, Any]]:
@@ -104,24 +134,19 @@ def follow(
     seed: int,
     *,
     counts: Sequence[int] = (),
-    n_epochs: int = N_EPOCHS,
-    width: int = WIDTH,
 ) -> dict[str, Any]:
     """Train once, and measure what every epoch's generator would have come to.
 
     Args:
         dataset: What to train and measure on; its test view is opened.
-        settings: The published settings; width and updates are set here.
+        settings: How to train.
         seed: Decides every random number.
         counts: Numbers of synthetic samples of a class for which their classifier is trained beside the published one.
-        n_epochs: Passes over the training rows.
-        width: Of all networks.
     """
     view, test = dataset.training(), dataset.test()
     device = resolve_device("auto")
     per_epoch = math.ceil(len(view.labels) / settings["batch_size"])
-    settings = {**settings, "hidden_dim": width, "n_updates": n_epochs * per_epoch}
-    snapshots = Snapshots(settings.get("teacher_updates", 1000), per_epoch)
+    snapshots = Snapshots(settings["teacher_updates"], per_epoch)
     last = fit_recogniser(view, MODEL, settings, seed=seed, device=device, keeper=snapshots)
     if not isinstance(last, TrainedRecogniser):
         raise TypeError(f"{MODEL} is not trained")
@@ -139,14 +164,10 @@ def follow(
             ]
     published = theirs.pop(settings["n_synthetic"])
     return {
-        "data": {"name": dataset.name, "split": dataset.split, "checksum": dataset.checksum},
-        "model": MODEL,
-        "settings": settings,
-        "seed": seed,
         "last": epochs[-1],
         "test-selected": max(epochs, key=_h),
         "test-selected, their classifier": max(published, key=_h),
-        **{f"test-selected, their classifier, {count} samples": max(found, key=_h) for count, found in theirs.items()},
+        **{_with_samples(count): max(found, key=_h) for count, found in theirs.items()},
         "their classifier, last": published[-1],
         "epochs": epochs,
     }
@@ -174,6 +195,11 @@ def their_classifiers(
             torch.nn.functional.cross_entropy(linear(inputs[rows]), targets[rows]).backward()
             optimiser.step()
         yield LinearClassifier(linear.weight.detach().clone(), linear.bias.detach().clone())
+
+
+def _with_samples(count: int) -> str:
+    """Name the best of their classifiers on fewer synthetic samples of a class."""
+    return f"test-selected, their classifier, {count} samples"
 
 
 def _real(recogniser: TrainedRecogniser, view: TrainingView) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from places import kept_already
 
 from zslearn import load_data
 from zslearn.data.dataset import ZSLDataset
@@ -49,7 +50,7 @@ def main() -> None:
     for seed in arguments.seeds:
         for precision in PRECISIONS:
             path = RECORDS / f"{dataset.name}-{dataset.split}-{arguments.model}-s{seed}-{precision}.json"
-            if not path.exists():
+            if not kept_already(path):
                 write_json(path, measure(dataset, arguments.model, seed, precision))
 
 

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from places import kept_already
+from places import place as place_of
 
 from zslearn import load_data
 from zslearn.data.dataset import ZSLDataset
@@ -87,7 +89,7 @@ def main() -> None:
         "settings": settings,
     }
     path = place(asked)
-    if path.exists():
+    if kept_already(path):
         return
     found = peer(dataset, arguments.model, settings, arguments.seed)
     RECORDS.mkdir(exist_ok=True)
@@ -100,14 +102,10 @@ def main() -> None:
 
 
 def place(asked: Mapping[str, Any], folder: Path = RECORDS) -> Path:
-    """Return the file of a run, which is there if it is kept: runs that differ in settings alone have one each."""
+    """Return the file of a run, which is there if it is kept."""
     data = asked["data"]
     stem = f"{data['name']}-{data['split']}-{asked['model']}-s{asked['seed']}-{asked['settings']['precision']}"
-    path, number = folder / f"{stem}.json", 1
-    while path.exists() and not asked.items() <= json.loads(path.read_text(encoding="utf-8")).items():
-        number += 1
-        path = folder / f"{stem}-{number}.json"
-    return path
+    return place_of(folder, stem, lambda record: asked.items() <= record.items())
 
 
 def read_records() -> list[dict[str, Any]]:

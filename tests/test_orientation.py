@@ -1,34 +1,44 @@
 """The benchmark that follows f-CLSWGAN from epoch to epoch."""
 
-import importlib.util
 import itertools
-from pathlib import Path
+import json
 
 import pytest
 import torch
 from torch.nn import functional
 
-from zslearn.models.published import published_settings
-
-ROOT = Path(__file__).parents[1]
+from measurements import script
 
 
 @pytest.fixture(scope="module")
 def orientation():
-    specification = importlib.util.spec_from_file_location("orientation", ROOT / "benchmarks" / "orientation.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return script("orientation")
+
+
+def test_what_is_asked_for_is_compared_with_what_is_kept(orientation, toy_dataset, tmp_path):
+    asked = orientation.facts(toy_dataset, orientation.scheduled(400), 0)
+    kept = orientation.place(asked, (), tmp_path)
+    assert kept == tmp_path / "toy-official-s0.json"
+    kept.write_text(json.dumps({**asked, "test-selected, their classifier, 300 samples": {}}))
+    assert orientation.place(asked, (), tmp_path) == orientation.place(asked, (300,), tmp_path) == kept
+    more, other = tmp_path / "toy-official-s0-2.json", orientation.facts(toy_dataset, orientation.scheduled(500), 0)
+    assert orientation.place(asked, (100, 300), tmp_path) == orientation.place(other, (), tmp_path) == more
+
+
+def test_every_pass_of_the_schedule_counts_the_rows_that_there_are(orientation):
+    settings = orientation.scheduled(6400)
+    assert (settings["n_updates"], settings["teacher_updates"]) == (30 * 100, 50 * 100)
 
 
 @pytest.mark.slow
 def test_the_last_epoch_stands_beside_the_best_on_the_test_view(orientation, toy_dataset):
-    settings = published_settings("f-clswgan", "FLO", 1)
-    quick = {**settings, "teacher_updates": 5, "n_synthetic": 10, "classifier_epochs": 1}
-    record = orientation.follow(toy_dataset, quick, 0, counts=[4], n_epochs=3, width=8)
+    settings = orientation.scheduled(len(toy_dataset.train_rows))
+    quick = {**settings, "hidden_dim": 8, "n_updates": 3 * 7, "teacher_updates": 5, "n_synthetic": 10}
+    quick["classifier_epochs"] = 1
+    found = orientation.follow(toy_dataset, quick, 0, counts=[4])
+    record = {**orientation.facts(toy_dataset, quick, 0), **found}
     epochs = record["epochs"]
     assert len(epochs) == 3
-    assert record["settings"]["n_updates"] == 3 * 7
     assert record["last"] == epochs[-1]
     best = record["test-selected"]
     assert best["h"] == max(epoch["h"] for epoch in epochs)

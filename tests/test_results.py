@@ -1,6 +1,7 @@
 """Every figure in the README and the docs comes from a record."""
 
 import statistics
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,12 @@ def test_records_are_complete_and_of_one_version_of_the_data(closing):
     for name in ("glyphs", "FLO"):
         seeds = [record for record in records if record["data"]["name"] == name]
         assert {record["data"]["split"] for record in seeds} >= {"official", *map(str, range(5, 10))}
+
+
+def test_whoever_asks_for_a_run_that_is_kept_is_told_where(closing, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["closing.py", "run", "glyphs", "--splits", "5"])
+    closing.main()
+    assert capsys.readouterr().out == f"kept already: {closing.RECORDS / 'glyphs-5-s0.json'}\n"
 
 
 def as_an_opening(records):
