@@ -16,7 +16,7 @@ pytest := OMP_NUM_THREADS=1 "$(VENV)/bin/python" -m pytest -n auto --maxprocesse
 
 extras_core :=
 extras_test := [test]
-extras_all := [all,test]
+extras_all := [all,test,test-encoders,test-frames,test-trackers]
 extras_lint := [lint]
 extras_docs := [docs]
 extras_audit := [all,audit]
@@ -79,7 +79,8 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed-%: pyproject.toml | $(VENV)/bin/python
 	@echo 'Installing zslearn$(extras_$*) into $(VENV). What is not there yet is downloaded: torch, about 200 MB'
-	@echo '(CPU only) or, from PyPI on Linux x86-64, several gigabytes (CUDA); the rest, 100 to 150 MB.'
+	@echo '(CPU only) or, from PyPI on Linux x86-64, several gigabytes (CUDA); the rest, 100 to 150 MB, or with every'
+	@echo 'extra several times as much.'
 	@echo 'For the CPU-only torch on Linux x86-64: make TORCH=cpu $(MAKECMDGOALS)'
 	@"$(VENV)/bin/python" -m pip --version >/dev/null 2>&1 || "$(VENV)/bin/python" -m ensurepip
 	"$(VENV)/bin/python" -m pip install $(index) -e '.$(extras_$*)'

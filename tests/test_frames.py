@@ -25,7 +25,7 @@ COLUMNS = [f"x{i}" for i in range(20)]
 @pytest.fixture(params=["pandas", "polars"])
 def frames(request, table):
     """The same data as frames, and as arrays."""
-    library = pytest.importorskip(request.param, reason=f"{request.param} is not installed")
+    library = pytest.importorskip(request.param, reason="needs the extra test-frames")
     features, labels, names, semantics = table
     described = dict(zip(ATTRIBUTES, semantics.T, strict=True))
     if request.param == "pandas":

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 import zslearn
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS = PROJECT["project"]["optional-dependencies"]
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
@@ -143,6 +146,16 @@ def test_make_installs_again_after_a_failed_installation(project: Path) -> None:
     assert calls(project)[1] == "-m pip install -e .[test]"
 
 
+def test_make_installs_every_extra_that_a_test_needs(project: Path) -> None:
+    script(project / ".venv" / "bin" / "python", 'echo "$*" >> calls')
+    assert make(project, "test-all").returncode == 0
+    installed = set(re.search(r"\[(.*)\]", calls(project)[0])[1].split(","))
+    assert installed == {"all", *(name for name in EXTRAS if name.startswith("test"))}
+    (everything,) = EXTRAS["all"]
+    gathered = set(re.search(r"\[(.*)\]", everything)[1].split(","))
+    assert gathered | installed == EXTRAS.keys() - {"docs", "lint", "audit"}
+
+
 def test_make_takes_the_cpu_torch_when_asked(project: Path) -> None:
     script(project / ".venv" / "bin" / "python", 'echo "$*" >> calls')
     make(project, "types", "TORCH=cpu")
@@ -170,6 +183,20 @@ def test_make_alone_lists_the_targets(project: Path) -> None:
         "audit",
         "clean",
     }
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_the_source_distribution_holds_the_files_that_its_pages_name(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"(?<=\]\()[\w.][^):#]*|(?<=`)[\w.][\w./-]*(?=`)", text)
+    files = {name.partition("/")[0] for name in named if (ROOT / name).is_file()}
+    included = {path.removeprefix("/") for path in PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]}
+    assert files
+    assert files <= included | {"README.md", "LICENSE", "pyproject.toml"}
+
+
+def test_the_source_distribution_holds_the_hooks_that_pre_commit_installs() -> None:
+    assert "/.pre-commit-config.yaml" in PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
 
 
 def test_every_page_of_the_documentation_is_named_in_a_toctree() -> None:
