@@ -19,7 +19,7 @@ ARMS = {
     "skd compared in pairs": ("skd", {"kd_relational_weight": 1.0}),
     "f-vaegan under all terms": (
         "f-vaegan",
-        {"unseen_semantics": True, **dict.fromkeys(("sr_weight", "kd_weight"), 1)},
+        {"unseen_semantics": True, **dict.fromkeys(("sr_weight", "sp_weight", "kd_weight"), 1)},
     ),
 }
 
