@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # Tests are imported without being a package, so what they share has to be on the path.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -15,6 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from toy import toy_dataset as make_toy_dataset
 from zslearn.data.dataset import ZSLDataset
 from zslearn.experiments import catalog
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 LITTLE_EXPERIMENT = """title: Little
 data: [glyphs]

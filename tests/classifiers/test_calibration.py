@@ -37,7 +37,7 @@ def mean_h(folds, offset):
     )
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.integers(1, 3), st.sampled_from([None, 0.5]))
 def test_no_offset_of_a_dense_grid_is_better(seed, n_folds, grain):
     folds = [fold(seed + i, grain=grain, n_rows=18) for i in range(n_folds)]
@@ -47,7 +47,7 @@ def test_no_offset_of_a_dense_grid_is_better(seed, n_folds, grain):
     assert max(mean_h(folds, offset) for offset in np.linspace(-6, 8, 100)) <= choice.h + 1e-12
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6))
 def test_offset_is_the_middle_of_an_interval_that_is_constant_and_cannot_grow(seed):
     folds = [fold(seed), fold(seed + 1)]
@@ -102,7 +102,7 @@ def test_a_hopeless_rehearsal_leaves_scores_alone():
 
 
 @given(st.integers(0, 10**6), st.sampled_from([-4.0, 0.25, 2.0]))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_shifting_seen_scores_shifts_the_offset_as_much(seed, shift):
     folds = [fold(seed, grain=0.125)]
     moved = [

@@ -16,9 +16,7 @@ from zslearn.data.matfile import mat_strings, mat_variables, read_mat
 from zslearn.errors import DataError
 
 DTYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
-IN_FOLDER = hypothesis.settings(
-    max_examples=30, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
-)
+IN_FOLDER = hypothesis.settings(max_examples=30, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 
 
 @IN_FOLDER

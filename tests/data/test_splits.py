@@ -59,7 +59,7 @@ def groups_of(view_groups: np.ndarray | None, rows: np.ndarray) -> set[int]:
     return set() if view_groups is None else set(view_groups[rows].tolist())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(dataset=datasets(), n=st.integers(0, 50))
 def test_class_split_keeps_counts_and_leaks_nothing(dataset, n):
     split = class_split(dataset, n)
@@ -73,7 +73,7 @@ def test_class_split_keeps_counts_and_leaks_nothing(dataset, n):
     assert not groups_of(split.groups, split.train_rows) & groups_of(split.groups, split.test_seen_rows)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(dataset=datasets(), n=st.integers(0, 50))
 def test_class_split_holds_out_a_fifth_of_each_class_or_the_named_groups(dataset, n):
     split = class_split(dataset, n)
@@ -89,7 +89,7 @@ def test_class_split_holds_out_a_fifth_of_each_class_or_the_named_groups(dataset
             assert n_heldout < n_rows
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(dataset=datasets(), n=st.integers(0, 50))
 def test_class_split_depends_on_its_number_and_the_data_alone(dataset, n):
     first, again = class_split(dataset, n), class_split(dataset, n)
@@ -122,7 +122,7 @@ def test_class_split_refuses_what_it_cannot_do(toy_dataset):
         class_split(replace(toy_dataset, test_unseen_rows=np.array([], dtype=int)), 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(dataset=datasets(), seed=st.integers(0, 50))
 def test_rehearsal_folds_are_disjoint_and_leak_nothing(dataset, seed):
     view = dataset.training()
@@ -144,7 +144,7 @@ def test_rehearsal_folds_are_disjoint_and_leak_nothing(dataset, seed):
         assert np.isin(fold.test_labels, fold.unseen_ids).sum() == n_pretend_rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(dataset=datasets(), seed=st.integers(0, 50))
 def test_rehearsal_numbers_stand_for_the_same_classes(dataset, seed):
     view = dataset.training()
@@ -160,7 +160,7 @@ def test_rehearsal_numbers_stand_for_the_same_classes(dataset, seed):
             np.testing.assert_array_equal(training.groups, dataset.groups[training.features[:, 0].astype(int)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(dataset=datasets(), seed=st.integers(0, 50))
 def test_rehearsal_holds_out_whole_groups(dataset, seed):
     view = dataset.training()

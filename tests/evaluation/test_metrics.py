@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zslearn.errors import DataError
@@ -78,7 +78,6 @@ def loop_point(case, offset):
     )
 
 
-@settings(deadline=None)
 @given(cases(), st.sampled_from([0.0, 0.5, -1.0, 2.0, np.inf, -np.inf]))
 def test_measures_equal_the_loops(case, offset):
     measured = case.measure(offset)
@@ -90,7 +89,6 @@ def test_measures_equal_the_loops(case, offset):
     assert measured.h == pytest.approx(2 * u * s / (u + s) if u + s else 0.0, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(cases())
 def test_area_equals_predicting_anew_at_every_offset(case):
     gaps = case.scores[:, case.seen_ids].max(axis=1) - case.scores[:, case.unseen_ids].max(axis=1)
@@ -101,7 +99,6 @@ def test_area_equals_predicting_anew_at_every_offset(case):
     assert case.curve().area == pytest.approx(area, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(cases())
 def test_every_point_of_the_curve_is_what_measuring_there_gives(case):
     curve = case.curve()
@@ -112,7 +109,6 @@ def test_every_point_of_the_curve_is_what_measuring_there_gives(case):
         assert h == pytest.approx(harmonic_mean(u, s), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(cases())
 def test_curve_runs_from_everything_seen_to_everything_unseen(case):
     curve, measured = case.curve(), case.measure()
@@ -124,13 +120,11 @@ def test_curve_runs_from_everything_seen_to_everything_unseen(case):
     assert (np.diff(curve.seen) <= 0).all()
 
 
-@settings(deadline=None)
 @given(cases(), st.floats(-5, 5))
 def test_t1_and_ausuc_do_not_depend_on_the_offset(case, offset):
     assert (case.measure(offset).t1, case.measure(offset).ausuc) == (case.measure().t1, case.measure().ausuc)
 
 
-@settings(deadline=None)
 @given(cases(), st.integers(-8, 8))
 def test_subtracting_the_offset_by_hand_changes_nothing(case, quarter):
     case.scores = np.round(case.scores * 4) / 4
@@ -139,7 +133,6 @@ def test_subtracting_the_offset_by_hand_changes_nothing(case, quarter):
     assert Case(by_hand, case.labels, case.seen_ids, case.unseen_ids).measure() == case.measure(quarter / 4)
 
 
-@settings(deadline=None)
 @given(cases(), st.integers(0, 2**32 - 1))
 def test_order_of_rows_and_names_of_classes_do_not_matter(case, seed):
     rng = np.random.default_rng(seed)
@@ -152,7 +145,6 @@ def test_order_of_rows_and_names_of_classes_do_not_matter(case, seed):
         assert renamed.measure(0.3).as_dict()[name] == pytest.approx(value, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(cases())
 def test_scores_of_seen_classes_leave_t1_alone(case):
     t1 = case.measure().t1
