@@ -10,7 +10,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from zslearn.configuration import build, field_facts
 from zslearn.errors import ConfigError, DataError, UnknownNameError
+from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.metrics import evaluate_scores
+from zslearn.exporting import TOLERANCE, export_onnx
 from zslearn.models import MODELS, model_entry
 from zslearn.nets import multiplied_in
 from zslearn.recogniser import fit_recogniser, restore_recogniser
@@ -70,10 +72,14 @@ def dataset(toy_dataset, name):
     return replace(toy_dataset, semantics=np.stack(means).astype(np.float64))
 
 
-def fit(dataset, name, seed=0, **settings):
+def short(name, **settings):
+    """Settings for little training, as far as a model has them."""
     known = field_facts(model_entry(name).load().Config)
-    settings = {field: value for field, value in {**SHORT, **settings}.items() if field in known}
-    return fit_recogniser(dataset.training(), name, settings, seed=seed, device=CPU)
+    return {field: value for field, value in {**SHORT, **settings}.items() if field in known}
+
+
+def fit(dataset, name, seed=0, **settings):
+    return fit_recogniser(dataset.training(), name, short(name, **settings), seed=seed, device=CPU)
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +225,20 @@ def test_scores_of_rows_do_not_depend_on_other_rows(dataset, fitted):
     features = dataset.test().features
     np.testing.assert_allclose(fitted.scores(features)[:3], fitted.scores(features[:3]), rtol=1e-4, atol=1e-4)
     assert fitted.scores(features[:0]).shape == (0, dataset.n_classes)
+
+
+@pytest.mark.slow
+@every
+def test_the_exported_predictor_answers_as_the_library_does(dataset, name, tmp_path):
+    runtime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    pytest.importorskip("onnxscript", reason="needs the extra onnx")
+    estimator = GenerativeZSL(name, settings=short(name), rehearse=False).fit_view(dataset.training())
+    export_onnx(estimator, tmp_path / "x.onnx")
+    session = runtime.InferenceSession(tmp_path / "x.onnx", providers=["CPUExecutionProvider"])
+    rows = dataset.test().features
+    scores, probabilities = session.run(["scores", "probabilities"], {"features": rows})
+    np.testing.assert_allclose(scores, estimator.decision_scores(rows), atol=TOLERANCE, rtol=TOLERANCE)
+    np.testing.assert_allclose(probabilities, estimator.predict_proba(rows), atol=TOLERANCE)
 
 
 @every
