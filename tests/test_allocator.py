@@ -9,12 +9,14 @@ from zslearn.allocator import keep_freed_memory, return_freed_memory
 
 IS_GLIBC = platform.libc_ver()[0] == "glibc"
 KEPT_AND_RETURNED = """
+import resource
+
 import numpy as np
 from zslearn.allocator import freed_memory_kept
 
 
 def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 1e6
 
 
 before = resident()

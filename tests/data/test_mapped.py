@@ -115,6 +115,11 @@ def test_test_rows_in_place_are_the_test_rows(toy_dataset):
     np.testing.assert_array_equal(there.labels, copied.labels)
 
 
+def network_arrays(estimator):
+    """The parameters and buffers of a trained model."""
+    return {name: array for name, array in estimator.recogniser_.arrays().items() if name.startswith("model.")}
+
+
 @pytest.mark.parametrize("model", ["skd", "devise", "eszsl", "cada-vae"])
 def test_training_from_the_file_is_training(on_disk, model, monkeypatch):
     known = field_facts(model_entry(model).load().Config)
@@ -130,9 +135,14 @@ def test_training_from_the_file_is_training(on_disk, model, monkeypatch):
     from_file = fitted()
     assert from_file.alternatives_ == in_memory.alternatives_
     scores, expected = from_file.decision_scores(features), in_memory.decision_scores(features)
+    networks = network_arrays(in_memory)
+    assert networks or model == "eszsl"
+    for name, array in networks.items():
+        np.testing.assert_allclose(network_arrays(from_file)[name], array, rtol=1e-4, atol=1e-5, err_msg=name)
     if model == "cada-vae":
-        # The softmax gets fresh samples in every batch instead of the same ones again.
-        assert (scores.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.4
+        # What the softmax of latents reads is drawn anew in every batch instead of once; another seed's come to 0.4.
+        centred = [each - each.mean(axis=1, keepdims=True) for each in (scores, expected)]
+        assert np.corrcoef(centred[0].ravel(), centred[1].ravel())[0, 1] > 0.65
     else:
         np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-3)
 
