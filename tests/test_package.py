@@ -199,6 +199,15 @@ def test_the_source_distribution_holds_the_hooks_that_pre_commit_installs() -> N
     assert "/.pre-commit-config.yaml" in PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
 
 
+def test_the_targets_that_must_pass_before_a_change_lands_are_told() -> None:
+    targets = re.findall(r"(?m)^run ([\w-]+) ", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    (told,) = re.findall(
+        r"(?s)`.ci/run` is what must pass.*?\n\n", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    )
+    assert targets == re.findall(r"`make ([\w-]+)`", told)
+    assert {"test", "test-all", "lint", "types"} <= set(targets)
+
+
 def test_every_page_of_the_documentation_is_named_in_a_toctree() -> None:
     pages = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
     toctrees = [tree for page in pages.values() for tree in re.findall(r"```{toctree}\n(.*?)```", page, re.DOTALL)]
