@@ -35,3 +35,4 @@ for axes, corrected in zip(panels, (False, True), strict=True):
 panels[1].set_xticks(range(len(order)), names[order])
 panels[1].set_xlabel("answered with")
 figure.tight_layout()
+plt.show()

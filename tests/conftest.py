@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -31,6 +32,14 @@ models: [{model: skd, settings: {n_updates: 3, teacher_updates: 3}}]
 @pytest.fixture(scope="session")
 def toy_dataset() -> ZSLDataset:
     return make_toy_dataset()
+
+
+@pytest.fixture(scope="module")
+def table(toy_dataset: ZSLDataset) -> tuple[Any, Any, dict[str, Any]]:
+    """Features, names of the training rows, and semantics by name."""
+    view = toy_dataset.training()
+    names = np.array(view.class_names)
+    return view.features, names[view.labels], dict(zip(names.tolist(), view.semantics, strict=True))
 
 
 @pytest.fixture(scope="session")

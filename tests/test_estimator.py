@@ -16,14 +16,6 @@ SHORT = {"n_updates": 20, "teacher_updates": 20}
 
 
 @pytest.fixture(scope="module")
-def table(toy_dataset):
-    """Features, names of the training rows, and semantics by name."""
-    view = toy_dataset.training()
-    names = np.array(view.class_names)
-    return view.features, names[view.labels], dict(zip(names.tolist(), view.semantics, strict=True))
-
-
-@pytest.fixture(scope="module")
 def fitted(table):
     features, labels, semantics = table
     return GenerativeZSL(settings=SHORT).fit(features, labels, semantics=semantics)

@@ -35,6 +35,7 @@ def test_every_example_has_a_page_with_a_figure_and_looks_at_no_official_test_vi
         text = program.read_text(encoding="utf-8")
         assert re.match(r'"""\n.+\n=+\n\n', text), program.name
         assert "plt.subplots(" in text, program.name
+        assert text.endswith("\nplt.show()\n"), program.name
         assert all("split=" in call for call in re.findall(r'load_data\("[^)]*\)', text)), program.name
         assert program.with_name("GALLERY_HEADER.txt").is_file()
 

@@ -23,14 +23,6 @@ from zslearn.evaluation.metrics import evaluate_scores
 SHORT = {"n_updates": 5, "teacher_updates": 5}
 
 
-@pytest.fixture(scope="module")
-def table(toy_dataset):
-    """Features, names of the training rows, and semantics by name."""
-    view = toy_dataset.training()
-    names = np.array(view.class_names)
-    return view.features, names[view.labels], dict(zip(names.tolist(), view.semantics, strict=True))
-
-
 @pytest.fixture
 def routing():
     with sklearn.config_context(enable_metadata_routing=True):

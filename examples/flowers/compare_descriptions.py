@@ -39,3 +39,4 @@ for place, (value, other) in enumerate(zip(values, names[nearest][order], strict
     axes.text(value + 0.01, place, other, va="center", fontsize=9)
 axes.set(xlabel="likeness to the description that is nearest to it", xlim=(0, values.max() + 0.3))
 figure.tight_layout()
+plt.show()

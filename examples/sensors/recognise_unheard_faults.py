@@ -49,3 +49,4 @@ for number, name in enumerate(unseen):
 axes.set(xticks=[], yticks=[], title="imagined (dots) and real (crosses)")
 axes.legend()
 figure.tight_layout()
+plt.show()

@@ -5,41 +5,13 @@ import pytest
 import scipy.io
 import torch
 
+from xian import feature_file, split_file, write_xian_folder
 from zslearn.devices import has_bf16
-
-N_CLASSES, N_ROWS = 17, 170
-
-
-def split_file(**changes):
-    """A small split file in the layout of Xian et al."""
-    rng = np.random.default_rng(0)
-    labels = np.repeat(np.arange(1, N_CLASSES + 1), N_ROWS // N_CLASSES)
-    rows = np.arange(1, N_ROWS + 1)
-    seen = labels <= 14
-    held_out = rows % 10 == 0
-    variables = {
-        "att": rng.uniform(size=(6, N_CLASSES)),
-        "trainval_loc": rows[seen & ~held_out][:, None],
-        "test_seen_loc": rows[seen & held_out][:, None],
-        "test_unseen_loc": rows[~seen][:, None],
-        "allclasses_names": np.array([[f"class {i}"] for i in range(N_CLASSES)], dtype=object),
-    }
-    return {**variables, **changes}
-
-
-def feature_file(**changes):
-    labels = np.repeat(np.arange(1, N_CLASSES + 1), N_ROWS // N_CLASSES)
-    features = np.random.default_rng(1).normal(size=(5, N_ROWS))
-    return {"features": features, "labels": labels[:, None].astype(float), **changes}
 
 
 @pytest.fixture
 def folder(tmp_path):
-    data = tmp_path / "Meine Daten ü"
-    data.mkdir()
-    scipy.io.savemat(data / "att_splits.mat", split_file())
-    scipy.io.savemat(data / "res101.mat", feature_file())
-    return data
+    return write_xian_folder(tmp_path / "Meine Daten ü", feature_file(), split_file())
 
 
 def refused(command, tmp_path, *words):

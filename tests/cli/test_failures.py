@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 import scipy.io
 
+from xian import HELD_OUT, LABELS, N_ROWS, ROWS, SEEN, feature_file, split_file, write_xian_folder
+
 TINY = ["--set", "n_updates=2", "teacher_updates=2", "classifier_epochs=1"]
-N_CLASSES, N_ROWS = 17, 170
-LABELS = np.repeat(np.arange(1, N_CLASSES + 1), N_ROWS // N_CLASSES)
-ROWS = np.arange(1, N_ROWS + 1)
-SEEN, HELD_OUT = LABELS <= 14, ROWS % 10 == 0
 
 
 @pytest.fixture
@@ -18,20 +16,8 @@ def folder(tmp_path):
     """Writes a data set in the layout of Xian et al., with changes."""
 
     def write(features=None, **changes):
-        data = tmp_path / "data"
-        data.mkdir(exist_ok=True)
-        rng = np.random.default_rng(0)
-        features = rng.normal(size=(5, N_ROWS)) if features is None else features
-        variables = {
-            "att": rng.uniform(size=(6, N_CLASSES)),
-            "trainval_loc": ROWS[SEEN & ~HELD_OUT],
-            "test_seen_loc": ROWS[SEEN & HELD_OUT],
-            "test_unseen_loc": ROWS[~SEEN],
-            "allclasses_names": np.array([[f"class {i}"] for i in range(N_CLASSES)], dtype=object),
-        }
-        scipy.io.savemat(data / "att_splits.mat", {**variables, **changes})
-        scipy.io.savemat(data / "res101.mat", {"features": features, "labels": LABELS[:, None]})
-        return data
+        features = feature_file() if features is None else feature_file(features=features)
+        return write_xian_folder(tmp_path / "data", features, split_file(**changes))
 
     return write
 

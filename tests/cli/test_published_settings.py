@@ -2,23 +2,11 @@
 
 import json
 
-import numpy as np
-import scipy.io
+from toy import write_toy_folder
 
 
-def test_published_settings_are_where_a_run_starts(command, tmp_path, toy_dataset):
-    folder = tmp_path / "FLO"
-    folder.mkdir()
-    locations = {
-        "trainval_loc": toy_dataset.train_rows,
-        "test_seen_loc": toy_dataset.test_seen_rows,
-        "test_unseen_loc": toy_dataset.test_unseen_rows,
-    }
-    names = np.array([[name] for name in toy_dataset.class_names], dtype=object)
-    places = {name: rows[:, None] + 1 for name, rows in locations.items()}
-    scipy.io.savemat(folder / "att_splits.mat", {"att": toy_dataset.semantics.T, "allclasses_names": names, **places})
-    labels = toy_dataset.labels[:, None] + 1
-    scipy.io.savemat(folder / "res101.mat", {"features": toy_dataset.features.T, "labels": labels})
+def test_published_settings_are_where_a_run_starts(command, tmp_path):
+    folder = write_toy_folder(tmp_path / "FLO")
     chosen = ["--set", "n_updates=2", "hidden_dim=8", "teacher_updates=2", "classifier_epochs=1"]
     words = ["run", "--data", folder, "--model", "f-clswgan", "--settings", "published", "--out", tmp_path / "run"]
     answer = command(*words, *chosen)
