@@ -114,9 +114,10 @@ def test_what_a_process_has_open_is_written_through(tmp_path):
     program = (
         "from pathlib import Path; from zslearn.files import write_bytes; write_bytes(Path('/dev/stdout'), b'ours')"
     )
-    with (tmp_path / "answer").open("wb") as answer:
+    (tmp_path / "answer").write_bytes(b"theirs, ")
+    with (tmp_path / "answer").open("ab") as answer:
         subprocess.run([sys.executable, "-c", program], stdout=answer, check=True)
-    assert (tmp_path / "answer").read_bytes() == b"ours"
+    assert (tmp_path / "answer").read_bytes() == b"theirs, ours"
     assert Path("/dev/stdout").is_symlink()
 
 

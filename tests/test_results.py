@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from measurements import entries, script
+from zslearn import load_data
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,6 +37,16 @@ def test_records_are_complete_and_of_one_version_of_the_data(closing):
     for name in ("glyphs", "FLO"):
         seeds = [record for record in records if record["data"]["name"] == name]
         assert {record["data"]["split"] for record in seeds} >= {"official", *map(str, range(5, 10))}
+        assert len({record["data"]["checksum"] for record in seeds}) == len(
+            {record["data"]["split"] for record in seeds}
+        )
+
+
+def test_records_of_the_letters_are_of_the_letters_that_are_built_in(closing):
+    records = [record["data"] for record in closing.read_records() if record["data"]["name"] == "glyphs"]
+    assert records
+    for data in records:
+        assert load_data("glyphs", split=data["split"]).checksum == data["checksum"]
 
 
 def test_whoever_asks_for_a_run_that_is_kept_is_told_where(closing, monkeypatch, capsys):

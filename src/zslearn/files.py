@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 _UNFINISHED = ".unfinished-"
-_OPEN_FILES = {Path("/dev"), Path("/proc")}
-"""Where files are, or lead to, what a process has open."""
+_OPEN_FILES = {Path("/dev/stdout"), Path("/dev/stderr"), Path("/dev/fd"), Path("/proc")}
+"""What leads, or whose files lead, to what a process has open."""
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
@@ -35,7 +35,8 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not (path.is_file() and _OPEN_FILES.isdisjoint(path.absolute().parents)):
+    place = path.absolute()
+    if path.exists() and not (path.is_file() and _OPEN_FILES.isdisjoint((place, *place.parents))):
         _write_through(path, write)
         return
     temporary = path.with_name(f".{path.name[:64]}{_UNFINISHED}{secrets.token_hex(4)}{path.suffix}")
@@ -92,7 +93,8 @@ def _write_through(path: Path, write: Callable[[Path], None]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder, f"whole{path.suffix}")
         write(whole)
-        with whole.open("rb") as source, path.open("wb") as target:
+        # What a file that the process has open holds already stays.
+        with whole.open("rb") as source, path.open("ab" if path.is_file() else "wb") as target:
             shutil.copyfileobj(source, target)
 
 

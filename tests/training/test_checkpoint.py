@@ -9,6 +9,7 @@ from zslearn import GenerativeZSL
 from zslearn.errors import RunFolderError, TrainingError
 from zslearn.tensor_files import read_tensors
 from zslearn.training import checkpoint
+from zslearn.training import checkpoint
 from zslearn.training.checkpoint import FOLDER, N_KEPT, Checkpoints
 
 SETTINGS = {"n_updates": 6, "teacher_updates": 4, "hidden_dim": 8, "latent_dim": 3, "adversarial_weight": 0.1}
@@ -149,6 +150,14 @@ def test_a_state_of_other_settings_is_refused(view, tmp_path):
     checkpoints.load()
     with pytest.raises(RunFolderError, match=f"does not belong to this run.*Delete the folder {FOLDER}"):
         GenerativeZSL(settings={**SETTINGS, "hidden_dim": 9}).fit_view(view, None, checkpoints)
+
+
+def test_a_state_of_another_version_is_refused(view, tmp_path, monkeypatch):
+    with pytest.raises(Stopped):
+        fit(view, tmp_path, stop_after=3)
+    monkeypatch.setattr(checkpoint, "_VERSION", checkpoint._VERSION + 1)
+    with pytest.raises(RunFolderError, match=f"saved by another version .*Delete the folder {FOLDER}"):
+        Checkpoints(lambda: tmp_path).load()
 
 
 def test_states_that_cannot_be_written_say_how_to_go_on(view, tmp_path):

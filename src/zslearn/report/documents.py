@@ -221,6 +221,8 @@ def _cell(group: Group, row: Row, metric: str, best: str, plus_minus: str) -> st
 def _legend(group: Group) -> str:
     several = any(len(row.corrected) > 1 for row in group.rows)
     spread = "mean and standard deviation over runs" if several else "a single run each"
+    if len(group.splits) > 1:
+        spread += ", each class split counting once in the mean"
     marked = (
         "bold: better than every other row in a paired test after Holm"
         if group.leaders

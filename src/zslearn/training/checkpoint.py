@@ -68,11 +68,17 @@ class Checkpoints:
         self._stop_asked = False
 
     def load(self) -> None:
-        """Take up the newest state that is whole; without one the run starts from the beginning."""
+        """Take up the newest state that is whole; without one the run starts from the beginning.
+
+        Raises:
+            RunFolderError: If it was saved by another version: its scores would be those of another training.
+        """
         for path in sorted(self._path().glob(_STATES), reverse=True):
             self._number = max(self._number, int(path.stem.rpartition("-")[2]))
             try:
                 self._saved = _read_state(path)
+            except RunFolderError:
+                raise
             except (OSError, ValueError, KeyError, TypeError, IndexError):
                 continue
             self.history[:] = self._saved.history
@@ -218,7 +224,12 @@ class PartKeeper:
 def _read_state(path: Path) -> SavedState:
     tensors, facts = read_tensors(path)
     if facts["version"] != _VERSION:
-        raise ValueError("the state has another version")
+        raise RunFolderError(
+            f"{path} was saved by another version of zslearn",
+            expected=f"a state of version {_VERSION}",
+            received=f"one of version {facts['version']}",
+            remedy=f"Delete the folder {FOLDER} of the run to start it from the beginning.",
+        )
     return SavedState(part=facts["part"], loop=_unpack(facts["loop"], tensors), history=facts["history"])
 
 
