@@ -9,7 +9,6 @@ from zslearn import GenerativeZSL
 from zslearn.errors import RunFolderError, TrainingError
 from zslearn.tensor_files import read_tensors
 from zslearn.training import checkpoint
-from zslearn.training import checkpoint
 from zslearn.training.checkpoint import FOLDER, N_KEPT, Checkpoints
 
 SETTINGS = {"n_updates": 6, "teacher_updates": 4, "hidden_dim": 8, "latent_dim": 3, "adversarial_weight": 0.1}
