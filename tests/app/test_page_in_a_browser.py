@@ -132,6 +132,22 @@ def test_a_new_class_is_added_and_its_samples_are_recognised(opened, session, sa
     seen.page.wait_for_selector(f".chip[data-name='{NEW}']", state="detached")
 
 
+def test_what_is_shown_is_drawn_again_and_added_whatever_tab_is_open(opened, session):
+    seen = opened(session)
+    seen.after(lambda: move(seen.page, "holes", 1.0))
+    shown = seen.mean()
+    seen.page.click(".ways button[data-way=blend]")
+    seen.page.fill("#new-name", "A with a hole")
+    seen.after(lambda: seen.page.click("#adding button"))
+    assert seen.mean() == shown
+    seen.page.click(".ways button[data-way=attributes]")
+    seen.after(lambda: move(seen.page, "holes", 0.5))
+    seen.page.click(".ways button[data-way=blend]")
+    with seen.page.expect_request("**/imagine") as asked:
+        seen.after(lambda: seen.page.click("#again"))
+    assert asked.value.post_data_json["description"]["attributes"]["holes"] == 0.5
+
+
 def test_bad_names_and_uploads_give_a_line_and_the_app_goes_on(opened, session, png):
     seen = opened(session)
     seen.page.fill("#new-name", "a")

@@ -1,6 +1,7 @@
 "use strict";
 
-const state = { overview: null, chosen: null, moved: false, way: null, values: [], blend: new Map(), seed: 0 };
+// `asked` describes what is shown, or about to be; fields and tabs may have gone on since.
+const state = { overview: null, chosen: null, moved: false, way: null, values: [], blend: new Map(), asked: null, seed: 0 };
 const part = (id) => document.getElementById(id);
 const KINDS = { seen: "seen in training", unseen: "never seen in training", added: "added by you, without a sample" };
 const WAYS = { attributes: "Sliders", blend: "Blend of classes", sentence: "A sentence" };
@@ -162,15 +163,19 @@ async function show(asked) {
 }
 
 function describe() {
+  state.asked = description();
   state.moved = true;
   for (const each of part("classes").children) each.classList.remove("chosen");
-  return show({ path: "imagine", body: { description: description() } });
+  return imagine();
 }
+
+const imagine = () => show({ path: "imagine", body: { description: state.asked } });
 
 function look(name) {
   if (name !== state.chosen) part("results").replaceChildren();
   state.chosen = name;
   state.moved = false;
+  state.asked = { blend: { [name]: 1 } };
   showClasses();
   return show({ path: "look", body: { name }, then: (told) => {
     state.values = told.values;
@@ -183,7 +188,7 @@ function look(name) {
 /* 2 See */
 
 function draw(told) {
-  const title = state.moved ? `Something new${state.way === "sentence" ? "" : `, started from ${state.chosen}`}` : `${state.chosen}: ${KINDS[kindOf(state.chosen)]}`;
+  const title = state.moved ? `Something new${"sentence" in state.asked ? "" : `, started from ${state.chosen}`}` : `${state.chosen}: ${KINDS[kindOf(state.chosen)]}`;
   part("shown").textContent = title;
   part("pictures").hidden = !told.mean;
   part("again").hidden = !told.mean;
@@ -229,7 +234,7 @@ const bars = (answers) => answers.filter((each, rank) => rank === 0 || each.shar
 async function add(event) {
   event.preventDefault();
   const name = part("new-name").value.trim().replace(/\s+/g, " ");
-  const asked = { name, description: state.moved ? description() : { blend: { [state.chosen]: 1 } } };
+  const asked = { name, description: state.asked };
   const button = part("adding").querySelector("button");
   Object.assign(button, { disabled: true, textContent: "Adding …" });
   const overview = await guarded("see", () => question("add", asked));
@@ -365,7 +370,7 @@ function listen() {
   });
   part("again").addEventListener("click", () => {
     state.seed += 1;
-    return state.moved ? describe() : look(state.chosen);
+    return state.moved ? imagine() : look(state.chosen);
   });
   part("adding").addEventListener("submit", add);
   part("try-real").addEventListener("click", tryReal);
