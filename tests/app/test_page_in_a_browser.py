@@ -171,6 +171,37 @@ def test_bad_names_and_uploads_give_a_line_and_the_app_goes_on(opened, session, 
     assert seen.text("#describe-line") == ""
 
 
+def test_results_are_those_of_the_latest_try_and_of_the_class_that_it_was_for(opened, session, png):
+    seen = opened(session)
+    held = []
+    seen.page.route("**/recognise?name=slow*", lambda route: held.append(route))
+
+    def try_slowly():
+        upload(seen, ("slow.png", png(np.eye(16))), done="#results[aria-busy=true]")
+
+    def answer():
+        while not held:
+            seen.page.wait_for_timeout(10)
+        with seen.page.expect_event("requestfinished"):
+            held.pop().continue_()
+
+    try_slowly()
+    seen.after(lambda: move(seen.page, "holes", 1.0))
+    answer()
+    seen.page.wait_for_selector("#results[aria-busy=false] .result")
+    assert seen.text(".verdict").startswith("slow.png: not A: taken for ")
+    try_slowly()
+    upload(seen, ("quick.png", png(np.eye(16))), done=".verdict:has-text('quick.png')")
+    answer()
+    seen.after(lambda: move(seen.page, "holes", 0.5))
+    assert seen.text(".verdict").startswith("quick.png: taken for ")
+    try_slowly()
+    seen.after(lambda: seen.page.click(".chip[data-name='G'] button"))
+    answer()
+    seen.after(lambda: move(seen.page, "holes", 0.5))
+    assert seen.page.locator("#results[aria-busy=false]").inner_text() == ""
+
+
 def test_what_is_drawn_on_the_pad_is_recognised(opened, session):
     seen = opened(session)
     box = seen.page.locator("#pad").bounding_box()

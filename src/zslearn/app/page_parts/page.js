@@ -172,7 +172,7 @@ function describe() {
 const imagine = () => show({ path: "imagine", body: { description: state.asked } });
 
 function look(name) {
-  if (name !== state.chosen) part("results").replaceChildren();
+  if (name !== state.chosen) showResults([]);
   state.chosen = name;
   state.moved = false;
   state.asked = { blend: { [name]: 1 } };
@@ -264,8 +264,7 @@ function showTarget() {
   part("try-real").textContent = `Try real samples of ${name}`;
 }
 
-function showResult(what, told) {
-  const target = state.moved ? null : state.chosen;
+function resultOf(what, told, target) {
   const hits = told.counts.find((each) => each.name === target)?.count ?? 0;
   const best = told.counts.slice(0, 3).map((each) => told.n_rows > 1 ? `${each.name} (${each.count})` : each.name).join(", ");
   const verdict = target === null
@@ -284,27 +283,38 @@ function showResult(what, told) {
     ...(left > 0 ? [make("p", { className: "muted" }, `and ${left} more`)] : []));
 }
 
-async function tryFiles(files) {
+// Only the latest try is shown: one whose answer comes after another try or another class is dropped.
+let latest = 0;
+
+function showResults(results) {
+  latest += 1;
+  part("results").replaceChildren(...results);
+  part("results").setAttribute("aria-busy", "false");
+}
+
+async function attempt(tries) {
+  const number = (latest += 1);
+  const target = state.moved ? null : state.chosen;
   const results = [];
   const complaints = [];
-  for (const file of files) {
-    const path = `recognise?name=${encodeURIComponent(file.name)}`;
+  part("results").setAttribute("aria-busy", "true");
+  for (const { what, answer } of tries) {
     try {
-      results.push(showResult(file.name, await ask(path, file)));
+      results.push(resultOf(what, await answer(), target));
     } catch (error) {
       complaints.push(error.message);
     }
+    if (number !== latest) return;
   }
   part("try-line").textContent = complaints.join(" ");
-  part("results").replaceChildren(...results);
-  part("files").value = "";
+  showResults(results);
 }
 
-async function tryReal() {
-  const name = state.chosen;
-  const told = await guarded("try", () => question("try", { name }));
-  if (told) part("results").replaceChildren(showResult("Real samples", told));
-}
+const recognised = (file) => ask(`recognise?name=${encodeURIComponent(file.name)}`, file);
+
+const tryFiles = (files) => attempt(files.map((file) => ({ what: file.name, answer: () => recognised(file) })));
+
+const tryReal = () => attempt([{ what: "Real samples", answer: () => question("try", { name: state.chosen }) }]);
 
 function preparePad() {
   const pad = part("pad"), pen = pad.getContext("2d");
@@ -374,7 +384,10 @@ function listen() {
   });
   part("adding").addEventListener("submit", add);
   part("try-real").addEventListener("click", tryReal);
-  part("files").addEventListener("change", (event) => tryFiles([...event.target.files]));
+  part("files").addEventListener("change", (event) => {
+    tryFiles([...event.target.files]);
+    event.target.value = "";
+  });
   const zone = part("drop");
   for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
     zone.addEventListener(name, (event) => {
