@@ -74,8 +74,8 @@ def served():
     """Serves sessions, and tells where."""
     servers = []
 
-    def serve(session: Session) -> AppServer:
-        server = AppServer("127.0.0.1", 0)
+    def serve(session: Session, host: str = "127.0.0.1") -> AppServer:
+        server = AppServer(host, 0)
         thread = threading.Thread(target=server.serve, args=(session,), daemon=True)
         thread.start()
         servers.append((server, thread))

@@ -3,6 +3,8 @@
 import http.client
 import json
 import socket
+import sys
+import urllib.request
 
 import numpy as np
 import pytest
@@ -15,10 +17,10 @@ class Client:
     """Asks a server as the page does, unless told otherwise."""
 
     def __init__(self, server):
-        self.port = server.server_address[1]
+        self.host, self.port = server.server_address
 
     def ask(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
         try:
             connection.request(method, path, body, {name.replace("_", "-"): text for name, text in headers.items()})
             answer = connection.getresponse()
@@ -107,6 +109,17 @@ def test_other_pages_and_other_names_are_refused(client):
         status, told = client.post("/look", {"name": "A"}, **headers)
         assert (status, told["error"]) == (403, "this app answers its own page only"), headers
     assert client.ask("GET", "/", Host="example.org")[0] == 403
+    assert client.ask("GET", "/", Host="127.0.0.2")[0] == 403
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has 127.0.0.1 alone")
+def test_it_answers_at_whatever_loopback_address_it_listens_on(served, session):
+    server = served(session, "127.0.0.2")
+    assert server.is_local
+    with urllib.request.urlopen(server.url) as answer:
+        assert answer.status == 200
+    assert Client(server).ask("GET", "/", Host="localhost")[0] == 200
+    assert Client(server).ask("GET", "/", Host="example.org")[0] == 403
 
 
 def test_a_failure_that_nobody_thought_of_is_a_line_and_the_app_goes_on(served, session, monkeypatch, capsys):
@@ -144,3 +157,5 @@ def test_it_listens_on_the_loopback_alone():
     for host in ("192.0.2.1", "no such host"):
         with pytest.raises(ConfigError, match=f"the app cannot listen on {host}, port 0"):
             AppServer(host, 0)
+    with pytest.raises(ConfigError, match=r"'192\.168\.\.1' is no address"):
+        AppServer("192.168..1", 0)

@@ -72,6 +72,11 @@ class AppServer(ThreadingHTTPServer):
             family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             self.address_family = family
             super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
+        # What cannot be written as a name of the network, such as two dots in a row, is not even looked up.
+        except UnicodeError as error:
+            raise ConfigError(
+                f"{host!r} is no address", expected="a name or an IP address", remedy="Give another with --host."
+            ) from error
         except OSError as error:
             raise ConfigError(
                 f"the app cannot listen on {host}, port {port}",
@@ -190,7 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Refuse what other pages send, and what reaches this machine under a name that is not its own."""
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
         foreign = origin is not None and urlsplit(origin).netloc != host
-        if foreign or (self.server.is_local and urlsplit(f"//{host}").hostname not in _LOOPBACK_NAMES):
+        own_names = _LOOPBACK_NAMES | {self.server.server_name}
+        if foreign or (self.server.is_local and urlsplit(f"//{host}").hostname not in own_names):
             self._throw_away(_MAX_QUESTION_BYTES)
             raise _Refusal(HTTPStatus.FORBIDDEN, "this app answers its own page only")
 
