@@ -30,6 +30,19 @@ class OpenedApp(Opened):
         """Waits until nothing is asked any more."""
         self.page.wait_for_selector("#see[aria-busy=false]")
 
+    def holding(self, questions):
+        """Holds questions back; what it returns lets the last of them go, and waits for the answer."""
+        held = []
+        self.page.route(questions, lambda route: held.append(route))
+
+        def let_go():
+            while not held:
+                self.page.wait_for_timeout(10)
+            with self.page.expect_event("requestfinished"):
+                held.pop().continue_()
+
+        return let_go
+
     def text(self, where):
         return self.page.locator(where).inner_text()
 
@@ -132,6 +145,22 @@ def test_a_new_class_is_added_and_its_samples_are_recognised(opened, session, sa
     seen.page.wait_for_selector(f".chip[data-name='{NEW}']", state="detached")
 
 
+def test_a_slider_that_moves_before_a_class_has_come_moves_that_of_the_class_before(opened, session):
+    seen = opened(session)
+    sliders = "rows => rows.map((row) => [row.dataset.name, row.querySelector('input').valueAsNumber])"
+    answer = seen.holding("**/look")
+    seen.page.click(".chip[data-name='G'] button")
+    move(seen.page, "holes", 1.0)
+    with seen.page.expect_request("**/imagine") as asked:
+        seen.after(answer)
+    assert seen.text("#shown") == "Something new, started from A"
+    stand = dict(seen.page.locator("#sliders .slider").evaluate_all(sliders))
+    assert asked.value.post_data_json["description"]["attributes"] == pytest.approx(stand, abs=1e-5)
+    seen.page.click(".chip[data-name='G'] button")
+    seen.after(answer)
+    assert seen.text("#shown").startswith("G: ")
+
+
 def test_what_is_shown_is_drawn_again_and_added_whatever_tab_is_open(opened, session):
     seen = opened(session)
     seen.after(lambda: move(seen.page, "holes", 1.0))
@@ -173,17 +202,10 @@ def test_bad_names_and_uploads_give_a_line_and_the_app_goes_on(opened, session, 
 
 def test_results_are_those_of_the_latest_try_and_of_the_class_that_it_was_for(opened, session, png):
     seen = opened(session)
-    held = []
-    seen.page.route("**/recognise?name=slow*", lambda route: held.append(route))
+    answer = seen.holding("**/recognise?name=slow*")
 
     def try_slowly():
         upload(seen, ("slow.png", png(np.eye(16))), done="#results[aria-busy=true]")
-
-    def answer():
-        while not held:
-            seen.page.wait_for_timeout(10)
-        with seen.page.expect_event("requestfinished"):
-            held.pop().continue_()
 
     try_slowly()
     seen.after(lambda: move(seen.page, "holes", 1.0))

@@ -171,15 +171,12 @@ function describe() {
 
 const imagine = () => show({ path: "imagine", body: { description: state.asked } });
 
+// Nothing changes before the answer is there: until then the page is about the class before.
 function look(name) {
-  if (name !== state.chosen) showResults([]);
-  state.chosen = name;
-  state.moved = false;
-  state.asked = { blend: { [name]: 1 } };
-  showClasses();
-  return show({ path: "look", body: { name }, then: (told) => {
-    state.values = told.values;
-    state.blend = new Map([[name, 1]]);
+  return show({ path: "look", body: { name }, then: ({ values }) => {
+    if (name !== state.chosen) showResults([]);
+    Object.assign(state, { chosen: name, moved: false, asked: { blend: { [name]: 1 } }, values, blend: new Map([[name, 1]]) });
+    showClasses();
     showSliders();
     showBlend();
   } });
@@ -242,6 +239,7 @@ async function add(event) {
   if (!overview) return;
   state.overview = overview;
   part("new-name").value = part("class-filter").value = "";
+  showClasses();
   await look(name);
   part("classes").querySelector(".chip:last-child")?.scrollIntoView({ block: "nearest" });
 }
@@ -250,6 +248,7 @@ async function drop(name) {
   const overview = await guarded("describe", () => question("drop", { name }));
   if (!overview) return;
   state.overview = overview;
+  showClasses();
   await look(state.chosen === name ? overview.classes[0].name : state.chosen);
 }
 
@@ -366,6 +365,7 @@ function prepare() {
   part("pad-box").hidden = !images;
   part("drop-text").textContent = uploads.images ? "Drop images or rows of features here, or choose files" : "Drop a file with rows of features here, or choose one";
   if (images) preparePad();
+  showClasses();
 }
 
 function listen() {
