@@ -10,9 +10,8 @@ import pytest
 
 from pages import Page, shortened
 from zslearn.app.descriptions import MAX_UNNAMED
-from zslearn.app.server import MAX_UPLOAD_BYTES
 from zslearn.app.session import N_DRAWN
-from zslearn.app.uploads import MAX_ROWS
+from zslearn.app.uploads import MAX_ROWS, MAX_UPLOAD_BYTES
 from zslearn.cli import main
 from zslearn.cli.app import LOOPBACK, PORT
 

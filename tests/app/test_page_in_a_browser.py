@@ -257,6 +257,16 @@ def test_a_blend_shows_nearest_samples_where_features_are_no_images(opened):
     assert [line for line in seen.complaints if "400" not in line] == []
 
 
+def test_a_file_that_is_far_too_large_gives_a_line_and_is_not_sent(opened, session, monkeypatch):
+    monkeypatch.setenv("ZSLEARN_MAX_BYTES", "512K")
+    seen = opened(session)
+    upload(seen, ("rows.npy", bytes(3 << 20)), done="#try-line:has-text('rows.npy')")
+    assert seen.text("#try-line") == (
+        "rows.npy is too large (expected at most 0.5 MiB; received 3 MiB). Give a part of it."
+    )
+    assert not any("recognise" in url for url in seen.requests)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_a_phone(opened, session, scheme):
     seen = opened(session, PHONE, scheme)

@@ -13,7 +13,7 @@ from toy import toy_dataset as make_toy_dataset
 from zslearn import GenerativeZSL
 from zslearn.app.samples import ROWS_OF_A_CLASS, RealSamples
 from zslearn.app.session import N_DRAWN, N_NEAREST, N_PICTURES, N_REAL, N_TRIED, Session
-from zslearn.app.uploads import MAX_ROWS
+from zslearn.app.uploads import MAX_ROWS, MAX_UPLOAD_BYTES
 from zslearn.cli import main
 from zslearn.errors import DataError, RunFolderError, UnknownNameError
 from zslearn.runs import write_record
@@ -41,6 +41,7 @@ def test_the_overview_tells_classes_sliders_and_what_may_be_uploaded(session, gl
     assert all(slider["low"] < slider["high"] for slider in told["sliders"])
     assert told["ways"] == ["attributes", "blend"]
     assert told["uploads"]["images"]
+    assert told["uploads"]["max_bytes"] == MAX_UPLOAD_BYTES
 
 
 def test_looking_at_a_class_shows_its_sliders_what_is_imagined_and_real_samples(session, glyphs):

@@ -18,14 +18,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from zslearn.data.limits import byte_limit
 from zslearn.errors import ConfigError, DataError, ZslearnError, printable
 
 if TYPE_CHECKING:
     from zslearn.app.session import Session
 
-MAX_UPLOAD_BYTES: Final = 64 << 20
-"""What an uploaded file may hold, unless ``ZSLEARN_MAX_BYTES`` says otherwise."""
 _MAX_QUESTION_BYTES = 1 << 20
 _SILENT_SECONDS = 60
 _LAST_PORT = 65_535
@@ -162,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         if address.path == "/recognise":
             name = parse_qs(address.query).get("name", [""])[0]
-            return _JSON, _json(session.recognise(name, self._body(byte_limit(MAX_UPLOAD_BYTES))))
+            return _JSON, _json(session.recognise(name, self._body(session.max_upload_bytes)))
         asked = _question(self._body(_MAX_QUESTION_BYTES))
         if address.path not in _QUESTIONS:
             raise _Refusal(HTTPStatus.NOT_FOUND, f"there is nothing at {address.path}")

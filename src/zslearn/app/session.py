@@ -13,7 +13,8 @@ import numpy as np
 
 from zslearn.app.descriptions import Describer
 from zslearn.app.samples import RealSamples
-from zslearn.app.uploads import ROW_ENDINGS, UploadReader, ink_extent
+from zslearn.app.uploads import MAX_UPLOAD_BYTES, ROW_ENDINGS, UploadReader, ink_extent
+from zslearn.data.limits import byte_limit
 from zslearn.data.own import NamedSemantics
 from zslearn.data.text import write_semantics
 from zslearn.errors import DataError, ZslearnError, unknown_name
@@ -122,7 +123,11 @@ class Session:
                 "classes": [
                     {"name": name, "kind": kind, "picture": self._thumbnail(name)} for name, kind in self._kinds.items()
                 ],
-                "uploads": {"images": self._reader.takes_images, "rows": list(ROW_ENDINGS)},
+                "uploads": {
+                    "images": self._reader.takes_images,
+                    "rows": list(ROW_ENDINGS),
+                    "max_bytes": self.max_upload_bytes,
+                },
             }
 
     def look(self, name: str, *, seed: int = 0) -> dict[str, Any]:
@@ -229,6 +234,11 @@ class Session:
             path = Path(folder, "added.npz")
             write_semantics(path, NamedSemantics("added", tuple(added), vectors))
             return path.read_bytes()
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """What a file that somebody tries may hold."""
+        return byte_limit(MAX_UPLOAD_BYTES)
 
     @property
     def _generates(self) -> bool:

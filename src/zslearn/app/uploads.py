@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ROW_ENDINGS: Final = tuple(dict.fromkeys((*FEATURE_ENDINGS, *TEXT_ENDINGS)))
 """Endings, in lower case, of files that hold rows of features; everything else is taken for an image."""
+MAX_UPLOAD_BYTES: Final = 64 << 20
+"""What a file may hold, unless ``ZSLEARN_MAX_BYTES`` says otherwise."""
 MAX_ROWS: Final = 5_000
 """How many rows of a file are looked at; `zslearn predict` has no such limit."""
 _INK = 0.35

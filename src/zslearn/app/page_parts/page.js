@@ -309,7 +309,16 @@ async function attempt(tries) {
   showResults(results);
 }
 
-const recognised = (file) => ask(`recognise?name=${encodeURIComponent(file.name)}`, file);
+// The app breaks off what is far too large; the browser would take that for its end.
+async function recognised(file) {
+  const most = state.overview.uploads.max_bytes;
+  if (file.size > most) {
+    throw new Error(`${file.name} is too large (expected at most ${mebibytes(most)}; received ${mebibytes(file.size)}). Give a part of it.`);
+  }
+  return ask(`recognise?name=${encodeURIComponent(file.name)}`, file);
+}
+
+const mebibytes = (bytes) => `${Number((bytes / 2 ** 20).toPrecision(4)).toLocaleString("en")} MiB`;
 
 const tryFiles = (files) => attempt(files.map((file) => ({ what: file.name, answer: () => recognised(file) })));
 
