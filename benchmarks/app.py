@@ -81,7 +81,8 @@ def measured(run: Path, page: Page) -> dict[str, float]:
         }
         slider = page.locator(".slider input:visible").first
         if slider.evaluate("slider => slider.closest('#shares') !== null"):
-            after_drawing(page, lambda: page.select_option("#blend-add", index=1))
+            page.select_option("#blend-with", index=1)
+            after_drawing(page, lambda: page.click("#blend-add"))
         # Away from the nearer end, where a key would move nothing.
         is_low = slider.evaluate("slider => 2 * slider.value < Number(slider.min) + Number(slider.max)")
         reactions = [moved(page, slider, "ArrowRight" if is_low else "ArrowLeft") for _ in range(N_MOVES)]

@@ -246,7 +246,8 @@ def test_a_blend_shows_nearest_samples_where_features_are_no_images(opened):
     assert seen.page.locator("#pictures:visible").count() == 0
     assert seen.page.locator("#nearest .bar").count() > 0
     seen.page.click(".ways button[data-way=blend]")
-    seen.after(lambda: seen.page.select_option("#blend-add", index=3))
+    seen.page.select_option("#blend-with", index=3)
+    seen.after(lambda: seen.page.click("#blend-add"))
     assert seen.page.locator("#shares .slider").count() == 2
     seen.after(lambda: seen.page.locator("#shares input >> nth=1").fill("0.2"))
     seen.after(lambda: seen.page.click("#shares .slider >> nth=1 >> button"))
@@ -255,6 +256,30 @@ def test_a_blend_shows_nearest_samples_where_features_are_no_images(opened):
     assert "the blend is empty" in seen.text("#describe-line")
     assert "zslearn app" in seen.page.title()
     assert [line for line in seen.complaints if "400" not in line] == []
+
+
+def test_classes_are_chosen_blended_and_dropped_by_keys_and_by_what_is_read_out(opened, session):
+    seen = opened(session)
+    seen.page.get_by_role("button", name="G", exact=True).focus()
+    seen.after(lambda: seen.page.keyboard.press("Enter"))
+    assert seen.page.evaluate("document.activeElement.parentElement.dataset.name") == "G"
+    assert seen.page.get_by_role("button", pressed=True).all_inner_texts() == ["G"]
+    seen.page.fill("#new-name", "holes")
+    seen.after(lambda: seen.page.keyboard.press("Enter"))
+    ids = seen.page.locator("[id]").evaluate_all("parts => parts.map((part) => part.id)")
+    assert len(set(ids)) == len(ids)
+    seen.page.click(".ways button[data-way=blend]")
+    seen.page.focus("#blend-with")
+    for _ in range(3):
+        seen.page.keyboard.press("ArrowDown")
+    assert seen.page.locator("#shares .slider").count() == 1
+    seen.page.focus("#blend-add")
+    seen.after(lambda: seen.page.keyboard.press("Enter"))
+    assert seen.page.locator("#shares .slider").count() == 2
+    assert seen.page.get_by_role("button", pressed=True).count() == 0
+    seen.after(seen.page.get_by_role("button", name="Leave out holes", exact=True).click)
+    seen.page.get_by_role("button", name="Drop holes", exact=True).click()
+    seen.page.wait_for_selector(".chip[data-name='holes']", state="detached")
 
 
 def test_a_file_that_is_far_too_large_gives_a_line_and_is_not_sent(opened, session, monkeypatch):

@@ -61,6 +61,16 @@ function showClasses() {
   part("classes").replaceChildren(...shown.map(chip));
   const added = state.overview.classes.some((each) => each.kind === "added");
   part("keep").hidden = !added;
+  markChosen();
+}
+
+// Changes the chips in place: whoever has just pressed one is still on it.
+function markChosen() {
+  for (const each of part("classes").children) {
+    const chosen = each.dataset.name === state.chosen && !state.moved;
+    each.classList.toggle("chosen", chosen);
+    each.querySelector("button").setAttribute("aria-pressed", String(chosen));
+  }
 }
 
 function chip({ name, kind, picture: png }) {
@@ -68,15 +78,14 @@ function chip({ name, kind, picture: png }) {
     make("span", { className: `dot ${kind}` }), ...(png ? [picture(png)] : []), name);
   const made = make("span", { className: "chip" }, choose);
   made.dataset.name = name;
-  made.classList.toggle("chosen", name === state.chosen && !state.moved);
-  if (kind === "added") {
-    made.append(make("button", { type: "button", className: "away", title: `Drop ${name}`, onclick: () => drop(name) }, "×"));
-  }
+  if (kind === "added") made.append(removal(`Drop ${name}`, () => drop(name)));
   return made;
 }
 
-function slider(name, { low, high, value }, moved) {
-  const id = `slider-${name}`;
+const removal = (what, onclick) => make("button", { type: "button", className: "away", title: what, ariaLabel: what, onclick }, "×");
+
+function slider(of, name, { low, high, value }, moved) {
+  const id = `${of}-${name}`;
   const said = make("output", { value: short(value) });
   const range = make("input", { type: "range", id, min: low, max: high, step: "any" });
   range.value = value;
@@ -96,7 +105,7 @@ function short(value) {
 
 function showSliders() {
   const rows = state.overview.sliders.map((each, index) =>
-    slider(each.name, { ...each, value: state.values[index] }, (value) => {
+    slider("attribute", each.name, { ...each, value: state.values[index] }, (value) => {
       state.values[index] = value;
       describe();
     }));
@@ -111,21 +120,21 @@ function filterSliders() {
 
 function showBlend() {
   const rows = [...state.blend].map(([name, weight]) => {
-    const row = slider(name, { low: 0, high: 1, value: weight }, (value) => {
+    const row = slider("share", name, { low: 0, high: 1, value: weight }, (value) => {
       state.blend.set(name, value);
       describe();
     });
     row.classList.add("removable");
-    row.append(make("button", { type: "button", title: `Leave out ${name}`, onclick: () => {
+    row.append(removal(`Leave out ${name}`, () => {
       state.blend.delete(name);
       showBlend();
       describe();
-    } }, "×"));
+    }));
     return row;
   });
   part("shares").replaceChildren(...rows);
   const others = state.overview.classes.filter((each) => !state.blend.has(each.name));
-  part("blend-add").replaceChildren(make("option", { value: "" }, "Blend with …"),
+  part("blend-with").replaceChildren(make("option", { value: "" }, "Blend with …"),
     ...others.map((each) => make("option", { value: each.name }, each.name)));
 }
 
@@ -165,7 +174,7 @@ async function show(asked) {
 function describe() {
   state.asked = description();
   state.moved = true;
-  for (const each of part("classes").children) each.classList.remove("chosen");
+  markChosen();
   return imagine();
 }
 
@@ -176,7 +185,7 @@ function look(name) {
   return show({ path: "look", body: { name }, then: ({ values }) => {
     if (name !== state.chosen) showResults([]);
     Object.assign(state, { chosen: name, moved: false, asked: { blend: { [name]: 1 } }, values, blend: new Map([[name, 1]]) });
-    showClasses();
+    markChosen();
     showSliders();
     showBlend();
   } });
@@ -382,8 +391,10 @@ function listen() {
   part("slider-filter").addEventListener("input", filterSliders);
   part("reset").addEventListener("click", () => look(state.chosen));
   part("say").addEventListener("click", describe);
-  part("blend-add").addEventListener("change", (event) => {
-    state.blend.set(event.target.value, 1);
+  part("blend-add").addEventListener("click", () => {
+    const name = part("blend-with").value;
+    if (!name) return;
+    state.blend.set(name, 1);
     showBlend();
     describe();
   });
