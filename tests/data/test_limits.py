@@ -16,6 +16,7 @@ from zslearn.data.limits import (
     check_unpacked,
     files_below,
     inside,
+    parse_json,
     parse_yaml,
     read_json,
     read_text,
@@ -176,12 +177,26 @@ def test_folders_that_lie_too_deep(tmp_path):
         list(files_below(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": NaN}', "[Infinity]", "", "9" * 5000, "\ud800"])
+HALVES = [r'"\ud800"', r'{"a": [{"\uDFFF": 1}]}', r'"\udc00\ud800"']
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[" * 100_000, "", '"', '{"a": NaN}', "[Infinity]", '{"a": [1e999]}', "-1e999", "9" * 400, "9" * 5000),
+        *("\ud800", *HALVES),
+    ],
+)
 def test_json_that_is_none(tmp_path, text):
     path = tmp_path / "a.json"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
     with pytest.raises(ValueError):  # noqa: PT011
         read_json(path)
+
+
+def test_json_keeps_large_numbers_and_pairs_of_surrogates():
+    text = r'{"a": [1e308, -123456789012345678901234567890, 0.5, "\ud83d\ude00", "\\ud800"]}'
+    assert parse_json(text) == {"a": [1e308, -123456789012345678901234567890, 0.5, "\U0001f600", r"\ud800"]}
 
 
 def test_text_is_bounded(tmp_path):

@@ -127,6 +127,9 @@ def test_a_study_without_a_single_result_still_makes_a_page(study_of):
         {"curve": {"unseen": [0, "x"], "seen": [1]}, "unseen_classes": None, "per_class": None},
         {"diagnostics": {"answers_of_unseen": {"n_rows": "x", "counts": {"a": 1}}}},
         {"diagnostics": {"generated": {"classes": [None, 3], "nearest_training_row": [1]}}},
+        {"diagnostics": {"answers_of_unseen": {"n_rows": 1, "counts": {"a": 1e308}}}},
+        {"diagnostics": {"answers_of_unseen": {"n_rows": 1, "counts": {"a": 10**308}}}},
+        {"per_class": {"a": 1e308}, "curve": {"unseen": [1e308], "seen": [1]}, "seconds": {"a": 10**308}},
         {"setting": [], "versions": None, "hardware": 3, "seconds": {"a": "b"}, "selection": None},
     ],
 )
@@ -144,8 +147,23 @@ def test_a_record_may_know_nothing_of_its_data(study_of):
 
 
 @pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("text", ["1e999", "9" * 400, r'"\ud800"'])
+def test_a_record_with_what_no_page_can_hold_is_a_hole(study_of, tmp_path, text):
+    folder = study_of({"seed": 0}, {"seed": 1})
+    path = sorted((folder / "records").iterdir())[0]
+    path.write_text(f'{{"odd": {text}, {path.read_text()[1:]}')
+    write_report(folder, tmp_path / "report.html")
+    assert f"{path.name} cannot be read" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize(
-    "sheet", ["[]", "{", '{"confusion": {"classes": []}, "map": 3, "training": [7], "images": [{}]}']
+    "sheet",
+    [
+        *("[]", "{", '{"confusion": {"classes": []}, "map": 3, "training": [7], "images": [{}]}'),
+        '{"training": [{"terms": {"a": {"step": [0], "value": [1e999]}}}]}',
+        r'{"training": [{"terms": {"\ud800": {"step": [0], "value": [1]}}}]}',
+    ],
 )
 def test_a_damaged_sheet_costs_its_figures_only(study_of, sheet):
     folder = study_of({})

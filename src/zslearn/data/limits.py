@@ -38,6 +38,8 @@ MAX_DEPTH = 32
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _AMOUNT = re.compile(r"([0-9]{1,18})([KMGT]?)", re.IGNORECASE)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+"""What text in JSON has that may hold half of a pair of surrogates, which no file and no terminal takes."""
 
 
 def byte_limit(default: int) -> int:
@@ -200,12 +202,12 @@ def read_text(path: Path, default: int = MAX_TEXT_BYTES) -> str:
 
 
 def read_json(path: Path, default: int = MAX_TEXT_BYTES) -> Any:
-    """Read JSON of limited size and depth, without NaN and infinities.
+    """Read JSON of limited size and depth, whose numbers are finite and whose texts can be written again.
 
     Raises:
         OSError: If it cannot be read.
         DataError: If it is too large or no ordinary file.
-        ValueError: If it is no JSON.
+        ValueError: As ``parse_json``.
     """
     return parse_json(read_text(path, default))
 
@@ -214,10 +216,16 @@ def parse_json(text: str) -> Any:
     """Return what a JSON text says.
 
     Raises:
-        ValueError: If it is no JSON, has NaN or infinities, or is nested too deeply.
+        ValueError: If it is no JSON, has NaN, infinities, numbers that no float holds or half of a pair of surrogates,
+            or is nested too deeply.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError as error:
+        raise ValueError("a text holds half of a pair of surrogates, which is no letter") from error
     except RecursionError as error:
         raise ValueError("too many lists or mappings within each other") from error
 
@@ -255,6 +263,18 @@ def parse_yaml(text: str) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:20]} is a number that no float holds")
+    return number
+
+
+def _whole(digits: str) -> int:
+    _finite(digits)
+    return int(digits)
 
 
 def _refuse(what: str, received: int, limit: int) -> NoReturn:

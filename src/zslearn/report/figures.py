@@ -7,6 +7,7 @@ Names from records stand in data alone, never in a specification's expressions. 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ MAX_CURVES: Final = 60
 _CURVE_STEPS, _CONTOUR_STEPS = 100, 24
 _PERCENT = "percent; AUSUC times 100"
 
-DAMAGED: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+DAMAGED: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 """What reading a part of a record raises that is not as it should be."""
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -88,9 +89,12 @@ def closer_columns(run: Run, row: Row, sheet: Mapping[str, Any]) -> dict[str, Co
 def _sound(make: Callable[[], Columns]) -> Columns:
     """Return columns; empty ones where the record or sheet behind them is not as it should be."""
     try:
-        return make()
+        columns = make()
+        # Shares of huge numbers are infinite, and no JSON.
+        json.dumps(columns, allow_nan=False)
     except DAMAGED:
         return {"class": []}
+    return columns
 
 
 def _base(height: int, **more: Any) -> Spec:
@@ -316,7 +320,7 @@ def _curve_of(group: Group, row: Row) -> tuple[tuple[list[float], list[float]] |
         return None, None
     run = middle_run(runs, row, group.metric)
     told = run.part("curve") if row.runs else run.part("reference_curves", row.method)
-    unseen, seen = (_numbers(told.get(name)) for name in ("unseen", "seen"))
+    unseen, seen = (_shares(told.get(name)) for name in ("unseen", "seen"))
     return ((unseen, seen) if unseen and len(unseen) == len(seen) else None), run
 
 
@@ -673,8 +677,8 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-def _numbers(values: Any) -> list[float]:
-    if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
+def _shares(values: Any) -> list[float]:
+    if not isinstance(values, list) or not all(isinstance(value, int | float) and 0 <= value <= 1 for value in values):
         return []
     return values
 
