@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from browsers import Opened
@@ -153,6 +155,37 @@ def test_another_figure_and_another_method_can_be_chosen(opened, report):
     page.wait_for_function("told => document.getElementById('closer-run').innerText !== told", arg=told)
     page.wait_for_timeout(500)
     assert all(page.locator(f"#figure-{name} svg.marks").count() == 1 for name in CLOSER)
+    assert seen.complaints == []
+
+
+def test_of_methods_chosen_in_haste_the_last_one_is_shown(opened, study_of, tmp_path):
+    from zslearn.report.page import write_report
+
+    folder = study_of({"model": "skd", "h": 0.6}, {"model": "eszsl", "h": 0.5, "diagnostics": {}})
+    bare = next(job["key"] for job in json.loads((folder / "experiment.json").read_text())["jobs"][1:])
+    (folder / "sheets" / f"{bare}.json").unlink()
+    write_report(folder, tmp_path / "report.html")
+    seen = opened(tmp_path / "report.html")
+    overlapping = seen.page.evaluate("""async () => {
+        const [embed, choice, drawing] = [window.vegaEmbed, document.getElementById("closer-choice"), new Set()];
+        let overlapping = 0;
+        window.vegaEmbed = async (box, ...rest) => {
+            overlapping += drawing.has(box);
+            drawing.add(box);
+            const result = await embed(box, ...rest);
+            drawing.delete(box);
+            return result;
+        };
+        for (const value of ["0", "1", "0", "1"]) {
+            choice.value = value;
+            choice.dispatchEvent(new Event("change"));
+        }
+        await new Promise((resolve) => setTimeout(resolve, 3000));
+        return overlapping;
+    }""")
+    assert seen.page.inner_text("#closer-run").startswith("eszsl")
+    assert [name for name in CLOSER if seen.page.locator(f"#figure-{name}:visible").count()] == ["classes"]
+    assert overlapping == 0
     assert seen.complaints == []
 
 

@@ -134,8 +134,8 @@
     }
   };
 
-  const lookCloser = async (index) => {
-    const view = report.closer[index];
+  const showCloser = async (view, isWanted) => {
+    if (!isWanted()) return;
     const runs = view.nRuns > 1 ? `the middle one of ${view.nRuns} runs by ${view.by}, ` : "";
     document.getElementById("closer-run").textContent = `${view.method} on ${view.group}: ${runs}${view.run}`;
     const left = view.confusionLeftOut;
@@ -148,11 +148,20 @@
       if (empty) continue;
       if (name === "images") drawImages(view.images);
       else await draw(name, columns);
+      if (!isWanted()) return;
     }
   };
 
+  // One look after another, as two draws of one box would leave a view that is never finalised; the last one counts.
   const choice = document.getElementById("closer-choice");
-  if (choice) choice.addEventListener("change", () => lookCloser(Number(choice.value)));
+  let looks = 0;
+  let looking = Promise.resolve();
+  const lookCloser = () => {
+    const look = ++looks;
+    looking = looking.then(() => showCloser(report.closer[Number(choice.value)], () => look === looks));
+    return looking;
+  };
+  if (choice) choice.addEventListener("change", lookCloser);
 
   const start = async () => {
     for (const select of document.querySelectorAll("select")) select.selectedIndex = 0;
@@ -161,7 +170,7 @@
       await signal(select.dataset.figure, chosen(select));
     }
     if (form) await applyFilters();
-    if (report.closer.length) await lookCloser(0);
+    if (report.closer.length) await lookCloser();
     document.documentElement.dataset.drawn = "true";
   };
   start();
