@@ -33,6 +33,17 @@ def test_markdown_tells_results_published_figures_and_holes_apart(digest):
     assert re.search(r"\| toy skd seed 9 \| failed \|", text)
 
 
+def test_h_that_was_not_measured_here_is_no_figure(study_of, real_record):
+    unmeasured = {**real_record["metrics_corrected"], "s": None, "h": None, "ausuc": None}
+    run = {"model": "f-clswgan", "data": "AWA2", "references": {}, "metrics_corrected": unmeasured}
+    digest = summed_up(read_study(study_of(run)))
+    lines = [*to_markdown(digest).splitlines(), *to_latex(digest).splitlines()]
+    here = [line.removesuffix(" |").split()[-1] for line in lines if line.startswith("| f-CLSWGAN |")]
+    here += [line.removesuffix(r" \\").split()[-1] for line in lines if line.startswith("  f-CLSWGAN &")]
+    assert here == ["-"] * len(here)
+    assert len(here) >= 2
+
+
 def test_latex_is_bold_where_a_paired_test_allows_it(digest):
     text = to_latex(digest)
     assert r"skd & 7 & \textbf{63.0} $\pm$ 2.2 & " in text

@@ -121,7 +121,7 @@ def to_latex(digest: Digest) -> str:
                     latex_text(FEATURES[result.features]),
                     *(_printed(value) for value in (result.t1, result.u, result.s, result.h)),
                     latex_text(result.source),
-                    "not run" if ours is None else f"{100 * ours.summary('h').mean:.1f}",
+                    _here(ours),
                 ]
             )
             for result, ours in group.published
@@ -181,10 +181,17 @@ def _published_markdown(group: Group) -> Iterator[str]:
     yield "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | --- | ---: |"
     for result, ours in group.published:
         figures = [_printed(value) for value in (result.t1, result.u, result.s, result.h)]
-        here = "not run" if ours is None else f"{100 * ours.summary('h').mean:.1f}"
         facts = [markdown_text(result.method), result.year, FEATURES[result.features], result.semantics]
-        yield f"| {' | '.join([*facts, *figures, result.source, here])} |"
+        yield f"| {' | '.join([*facts, *figures, result.source, _here(ours)])} |"
     yield from ("", *(f"- {key}: {text}" for key, text in SOURCES.items() if _cited(group, key)), "")
+
+
+def _here(row: Row | None) -> str:
+    """The mean H of our own row beside a published one."""
+    if row is None:
+        return "not run"
+    summary = row.summary("h")
+    return f"{100 * summary.mean:.1f}" if summary.n else UNMEASURED
 
 
 def _cited(group: Group, source: str) -> bool:
