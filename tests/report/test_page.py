@@ -5,7 +5,7 @@ import time
 import pytest
 
 from zslearn.errors import MissingExtraError, RunFolderError, UnknownNameError
-from zslearn.report.figures import overview_columns, specifications
+from zslearn.report.figures import MAX_BARS, MAX_CURVES, overview_columns, specifications
 from zslearn.report.page import make_report, script_json, write_report
 from zslearn.report.study import read_study
 from zslearn.report.summary import summed_up
@@ -52,6 +52,7 @@ def test_the_page_shows_what_the_record_holds(finished_study, real_record):
     for name in real_record["references"]:
         assert name in page
     assert "Trained with the semantics of unseen classes" in page
+    assert "no room" not in page
 
 
 @pytest.mark.usefixtures("library")
@@ -218,6 +219,28 @@ def test_a_sweep_puts_the_arm_as_set_on_the_line_of_every_field(study_of):
     columns = overview_columns(summed_up(read_study(folder)))["sweep"]
     points = set(zip(columns["field"], columns["value"], columns["mean"], strict=True))
     assert points == {("sp_weight", 1.0, 50.0), ("kd_weight", 2.0, 50.0), ("sp_weight", 0.0, 60.0)}
+
+
+@pytest.mark.usefixtures("library")
+def test_what_figures_have_no_room_for_is_told(study_of):
+    runs = [
+        {"data": data, "model": f"model {n}", "h": 0.2 + n / 1000, "references": {}}
+        for data in ("first", "second")
+        for n in range(MAX_BARS // 2 + 10)
+    ]
+    folder = study_of(*runs, sheets=False)
+    curves, bars = (overview_columns(summed_up(read_study(folder)))[name] for name in ("curves", "methods"))
+    told = {group: set() for group in ("first, official split", "second, official split")}
+    for group, method in zip(curves["group"], curves["method"], strict=True):
+        told[group].add(method)
+    best = {f"model {n}" for n in range(MAX_BARS // 2 + 10 - MAX_CURVES, MAX_BARS // 2 + 10)}
+    assert list(told.values()) == [best, best]
+    assert len(set(zip(bars["group"], bars["method"], strict=True))) == MAX_BARS
+    page = make_report(folder)
+    legends = dict(re.findall(r'id="figure-(methods|curves)"></div>\s*<p class="legend">(.*?)</p>', page))
+    assert legends["methods"].endswith("have them: 20 of the methods on second, official split.")
+    each = [f"{MAX_BARS // 2 + 10 - MAX_CURVES} of the methods on {group}" for group in told]
+    assert legends["curves"].endswith(f"have them: {'; '.join(each)}.")
 
 
 def corrected_points(folder):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from zslearn.report.summary import HEADINGS, Digest, Group, Row
 
 Spec = dict[str, Any]
 Columns = dict[str, list[Any]]
+Curve = tuple[list[float], list[float]]
 
 PALETTE: Final = (
     *("#3b7dd8", "#e8762b", "#2a9d6f", "#d64550", "#8a63d2"),
@@ -30,7 +32,7 @@ _ROLES: Final = {"combination of parts": PALETTE[0], "other arm": PALETTE[5], "c
 MAX_BARS: Final = 200
 """Rows, at most, of the figure that compares methods; the table has them all."""
 MAX_CURVES: Final = 60
-"""Seen-unseen curves, at most."""
+"""Seen-unseen curves, at most, of a group of data: one group is shown at a time."""
 _CURVE_STEPS, _CONTOUR_STEPS = 100, 24
 _PERCENT = "percent; AUSUC times 100"
 
@@ -66,6 +68,14 @@ def overview_columns(digest: Digest) -> dict[str, Columns]:
     if digest.study.kind == "sweep":
         columns["sweep"] = _sweep_columns(digest)
     return columns
+
+
+def left_out(digest: Digest) -> dict[str, Counter[str]]:
+    """Return how many methods of which group the figures have no room for, by the figure's name."""
+    return {
+        "methods": Counter(group.name for group, _ in _ordered(digest)[MAX_BARS:]),
+        "curves": +Counter({group.name: len(_curves_in(group)) - MAX_CURVES for group in digest.groups}),
+    }
 
 
 def closer_columns(run: Run, row: Row, sheet: Mapping[str, Any]) -> dict[str, Columns]:
@@ -194,9 +204,8 @@ def _method_columns(digest: Digest) -> Columns:
     columns: Columns = {
         name: [] for name in ("group", "method", "role", "label", "metric", "mean", "sd", "lower", "upper", "n")
     }
-    pairs = [(group, row) for group in digest.groups for row in group.ordered]
     names = [group.data for group in digest.groups]
-    for group, row in pairs[:MAX_BARS]:
+    for group, row in _ordered(digest)[:MAX_BARS]:
         for metric in METRICS:
             summary = row.summary(metric)
             if not summary.n:
@@ -213,6 +222,10 @@ def _method_columns(digest: Digest) -> Columns:
                 **dict(zip(("mean", "sd", "lower", "upper"), (round(100 * each, 2) for each in figures), strict=True)),
             )
     return columns
+
+
+def _ordered(digest: Digest) -> list[tuple[Group, Row]]:
+    return [(group, row) for group in digest.groups for row in group.ordered]
 
 
 def _role(row: Row) -> str:
@@ -290,13 +303,8 @@ def _contour(h: int) -> list[float]:
 
 def _curve_columns(digest: Digest) -> Columns:
     columns: Columns = {name: [] for name in ("group", "method", "unseen", "seen", "point", "order")}
-    n_curves = 0
     for group in digest.groups:
-        for row in group.rows:
-            curve, run = _curve_of(group, row)
-            if curve is None or run is None or n_curves >= MAX_CURVES:
-                continue
-            n_curves += 1
+        for row, run, curve in _curves_in(group)[:MAX_CURVES]:
             points = list(zip(*curve, strict=True))
             # Both ends, and of those between as many as the eye can tell apart.
             for order, (unseen, seen) in enumerate([*points[:: len(points) // _CURVE_STEPS + 1], points[-1]]):
@@ -308,8 +316,14 @@ def _curve_columns(digest: Digest) -> Columns:
     return columns
 
 
-def _curve_of(group: Group, row: Row) -> tuple[tuple[list[float], list[float]] | None, Run | None]:
-    """Return the curve of the run in the middle; a reference's is taken from a model's record.
+def _curves_in(group: Group) -> list[tuple[Row, Run, Curve]]:
+    """Return the methods that there is a curve of, the best first, each with the run that it comes from."""
+    found = ((row, _curve_of(group, row)) for row in group.ordered)
+    return [(row, *told) for row, told in found if told is not None]
+
+
+def _curve_of(group: Group, row: Row) -> tuple[Run, Curve] | None:
+    """Return the run in the middle and its curve; a reference's is taken from a model's record.
 
     A control's record tells none, as its references were measured on data that it has changed.
     """
@@ -317,11 +331,11 @@ def _curve_of(group: Group, row: Row) -> tuple[tuple[list[float], list[float]] |
         run for each in group.rows for run in each.runs if row.method in run.references and "control" not in run.marks
     )
     if not runs:
-        return None, None
+        return None
     run = middle_run(runs, row, group.metric)
     told = run.part("curve") if row.runs else run.part("reference_curves", row.method)
     unseen, seen = (_shares(told.get(name)) for name in ("unseen", "seen"))
-    return ((unseen, seen) if unseen and len(unseen) == len(seen) else None), run
+    return (run, (unseen, seen)) if unseen and len(unseen) == len(seen) else None
 
 
 def middle_run(runs: Sequence[Run], row: Row, metric: str) -> Run:

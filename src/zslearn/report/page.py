@@ -19,6 +19,7 @@ from zslearn.report.figures import (
     DAMAGED,
     closer_columns,
     compact,
+    left_out,
     metric_choices,
     middle_run,
     overview_columns,
@@ -85,7 +86,7 @@ def to_html(digest: Digest) -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"percent": _percent, "fraction": _fraction}
-    closer, left_out = _closer(digest)
+    closer, without_view = _closer(digest)
     columns = overview_columns(digest)
     content = {
         "figures": specifications(digest),
@@ -107,7 +108,8 @@ def to_html(digest: Digest) -> str:
         selected=_selected,
         diagnostics=_diagnostics(digest),
         closer=[{"group": each["group"], "method": each["method"]} for each in closer],
-        left_out=left_out,
+        without_view=without_view,
+        left_out=left_out(digest),
         sweep_fields=sweep_fields(digest) if digest.study.kind == "sweep" else [],
         published=_published(digest),
         sources=SOURCES,
@@ -245,17 +247,17 @@ def _closer(digest: Digest) -> tuple[list[dict[str, Any]], list[str]]:
     """The close views, as many as fit: the best method of each group first, then the next ones."""
     shown = [[(group, row) for row in group.ordered if row.runs] for group in digest.groups]
     views: list[dict[str, Any]] = []
-    left_out: list[str] = []
+    without_view: list[str] = []
     budget = MAX_CLOSER_BYTES
     for group, row in (pair for rank in itertools.zip_longest(*shown) for pair in rank if pair is not None):
         view = _view(group, row) if budget > 0 else None
         size = len(script_json(view)) if view is not None else 0
         if view is None or size > budget:
-            left_out.append(f"{row.method} on {group.name}")
+            without_view.append(f"{row.method} on {group.name}")
             continue
         budget -= size
         views.append(view)
-    return views, left_out
+    return views, without_view
 
 
 def _view(group: Group, row: Row) -> dict[str, Any]:
@@ -265,9 +267,9 @@ def _view(group: Group, row: Row) -> dict[str, Any]:
         parts = ("class", "mean", "generated", "real")
         images = [{name: str(strip[name]) for name in parts} for strip in sheet.get("images") or ()]
         told = sheet["confusion"]
-        left_out = int(told["n_classes"]) - len(told["classes"])
+        n_left_out = int(told["n_classes"]) - len(told["classes"])
     except DAMAGED:
-        images, left_out = [], 0
+        images, n_left_out = [], 0
     return {
         "group": group.name,
         "method": row.method,
@@ -276,7 +278,7 @@ def _view(group: Group, row: Row) -> dict[str, Any]:
         "by": HEADINGS[group.metric],
         "columns": {name: compact(columns) for name, columns in closer_columns(run, row, sheet).items()},
         "images": images,
-        "confusionLeftOut": left_out,
+        "confusionLeftOut": n_left_out,
     }
 
 
