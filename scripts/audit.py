@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -21,15 +22,22 @@ from packaging.utils import canonicalize_name
 
 PACKAGE = "zslearn"
 ALLOWED = (
-    r"MIT|BSD|Apache|PSF|Python Software Foundation|ISC|MPL|Mozilla|HPND|Historical Permission|Unlicense|Zlib|0BSD"
-    r"|CC0|CNRI|matplotlib|Public Domain|LGPL"
+    r"MIT(-0|-CMU)?",
+    r"0BSD|BSD([- ][23][- ]clause)?|[23][- ]clause BSD",
+    r"Apache( Software)?|Apache([- ]| License,? (Version )?)2(\.0)?( WITH LLVM-exception)?",
+    r"Python Software Foundation|PSF(-2\.0)?|Python-2\.0|CNRI-Python",
+    r"Mozilla Public License 2\.0( MPL 2\.0)?|MPL[- ]2\.0",
+    r"LGPL-(2\.[01]|3\.0)-(only|or-later)|GNU Lesser General Public License v[23]( or later)?( LGPLv[23]\+?)?",
+    r"ISC( License ISCL)?|BSL-1\.0|Zlib|Unlicense( Unlicense)?|Public Domain|CC0-1\.0",
+    r"HPND|Historical Permission Notice and Disclaimer( HPND)?",
 )
-"""Licences under which a dependency may be used without changing that of zslearn."""
+"""Licences under which a dependency may be used without changing that of zslearn, as metadata write them."""
 KNOWN = {
-    "cuda-": "NVIDIA's licence for redistributed CUDA libraries, which come with torch's CUDA build alone",
-    "nvidia-": "NVIDIA's licence for redistributed CUDA libraries, which come with torch's CUDA build alone",
+    "cuda-*": "NVIDIA's licence for redistributed CUDA libraries, which come with torch's CUDA build alone",
+    "docutils": "names the GPL of its Emacs mode, which is not installed with it; only the documentation needs it",
+    "nvidia-*": "NVIDIA's licence for redistributed CUDA libraries, which come with torch's CUDA build alone",
 }
-"""Packages whose metadata name no licence that a pattern could know, and what is known of them, by how they begin."""
+"""Names of packages whose metadata no pattern can judge, and what is known of them."""
 AUDIT_SECONDS = 120
 
 
@@ -44,17 +52,30 @@ class Dependency:
     @property
     def allowed(self) -> bool:
         """Whether its licence is known and allowed."""
-        return bool(re.search(ALLOWED, self.licence)) or any(self.name.startswith(start) for start in KNOWN)
+        return may_be_used(self.licence) or any(fnmatchcase(self.name, pattern) for pattern in KNOWN)
+
+
+def may_be_used(licence: str) -> bool:
+    """Return whether every part of a licence that must hold is allowed, or one of its alternatives.
+
+    Alternatives with AND in them are judged more strictly than they stand, never less.
+    """
+    allowed = re.compile(rf"(The )?({'|'.join(ALLOWED)})( License)?", re.IGNORECASE)
+    parts = re.sub(r"[()]", "", licence).split(" AND ")
+    return all(any(allowed.fullmatch(each.strip()) for each in part.split(" OR ")) for part in parts)
 
 
 def dependencies(package: str = PACKAGE) -> list[Dependency]:
     """Return what a package and all its extras need and what is installed of it, by name."""
     found: dict[str, Dependency] = {}
+    seen: set[tuple[str, frozenset[str]]] = set()
     waiting = list(_requirements(package, all_extras=True))
     while waiting:
         name, extras = waiting.pop()
-        if name in found or name == package:
+        # Whoever asks later may ask for more extras.
+        if (name, extras) in seen or name == package:
             continue
+        seen.add((name, extras))
         try:
             distribution = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
@@ -65,16 +86,16 @@ def dependencies(package: str = PACKAGE) -> list[Dependency]:
 
 
 def licence_of(metadata: importlib.metadata.PackageMetadata) -> str:
-    """Return the licence that a package's metadata name: an expression, a classifier, or the first line of a text."""
+    """Return the licence that a package's metadata name: an expression, classifiers, or the first line of a text."""
     expression = metadata.get("License-Expression")
     if expression:
         return str(expression)
     classifiers = [
         line.rpartition("::")[2].strip() for line in metadata.get_all("Classifier", []) if line.startswith("License ::")
     ]
-    named = [line for line in classifiers if line != "OSI Approved"]
+    named = [line for line in classifiers if line not in ("OSI Approved", "DFSG approved")]
     if named:
-        return ", ".join(named)
+        return " AND ".join(named)
     text = str(metadata.get("License") or "").strip()
     return text.splitlines()[0][:80] if text else "unknown"
 

@@ -26,6 +26,25 @@ def audit():
         ("Classifier: License :: OSI Approved :: BSD License", "BSD License", True),
         ("Classifier: License :: Other/Proprietary License", "Other/Proprietary License", False),
         ("License: Apache 2.0", "Apache 2.0", True),
+        ("License: Apache License, Version 2.0", "Apache License, Version 2.0", True),
+        ("License: LIMITED", "LIMITED", False),
+        ("License: MIT with restrictions", "MIT with restrictions", False),
+        ("License-Expression: GPL-3.0-only AND MIT", "GPL-3.0-only AND MIT", False),
+        ("License-Expression: GPL-3.0-only OR MIT", "GPL-3.0-only OR MIT", True),
+        ("License-Expression: MPL-2.0 AND (GPL-2.0-only OR MIT)", "MPL-2.0 AND (GPL-2.0-only OR MIT)", True),
+        ("License-Expression: MIT OR (MIT AND GPL-2.0-only)", "MIT OR (MIT AND GPL-2.0-only)", False),
+        ("License-Expression: Apache-2.0 WITH LLVM-exception", "Apache-2.0 WITH LLVM-exception", True),
+        (
+            "Classifier: License :: DFSG approved\nClassifier: License :: OSI Approved :: ISC License (ISCL)",
+            "ISC License (ISCL)",
+            True,
+        ),
+        (
+            "Classifier: License :: Public Domain\n"
+            "Classifier: License :: OSI Approved :: GNU General Public License (GPL)",
+            "Public Domain AND GNU General Public License (GPL)",
+            False,
+        ),
         ("Classifier: License :: OSI Approved", "unknown", False),
         ("Name: x", "unknown", False),
     ],
@@ -34,6 +53,27 @@ def test_licences_are_read_and_judged(audit, metadata, licence, allowed):
     found = audit["licence_of"](email.message_from_string(metadata))
     assert found == licence
     assert audit["Dependency"]("x", "1", found).allowed is allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"), [("nvidia-cublas", True), ("docutils", True), ("docutils-more", False), ("my-nvidia", False)]
+)
+def test_exceptions_are_made_by_name(audit, name, allowed):
+    assert audit["Dependency"](name, "1", "unknown").allowed is allowed
+
+
+def test_extras_that_are_asked_for_later_count_too(audit, monkeypatch, tmp_path):
+    installed = {
+        "first": "Requires-Dist: later\nRequires-Dist: plain",
+        "later": "Requires-Dist: plain[more]",
+        "plain": 'Provides-Extra: more\nRequires-Dist: hidden; extra == "more"',
+        "hidden": "License: MIT",
+    }
+    for name, metadata in installed.items():
+        (tmp_path / f"{name}-1.dist-info").mkdir()
+        (tmp_path / f"{name}-1.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 1\n{metadata}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [each.name for each in audit["dependencies"]("first")] == ["hidden", "later", "plain"]
 
 
 @pytest.mark.parametrize(
