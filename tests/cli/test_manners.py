@@ -35,6 +35,21 @@ def test_every_command_gives_an_example_and_its_defaults(commands):
                     assert "default" in action.help, (leaf.prog, action.option_strings)
 
 
+def everything_from(terminal):
+    """What is written to a terminal until nobody has it open any more."""
+    written = b""
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        written += part
+    os.close(terminal)
+    return written.decode(errors="replace")
+
+
 def completions(script, *words):
     """What bash offers for the last of the words."""
     program = (
@@ -64,6 +79,44 @@ def test_bash_completes_commands_options_and_choices(bash_script, commands):
 def test_bash_completes_files(bash_script, tmp_path):
     (tmp_path / "features.npy").touch()
     assert completions(bash_script, "predict", str(tmp_path / "fea")) == [str(tmp_path / "features.npy")]
+    for name in ("a[1].npy", "a1.npy"):
+        (tmp_path / name).touch()
+    assert completions(bash_script, "predict", str(tmp_path / "a[")) == [str(tmp_path / "a[1].npy")]
+
+
+def test_bash_takes_a_command_for_no_folder(bash_script, tmp_path):
+    (tmp_path / "data").mkdir()
+    ours, theirs = pty.openpty()
+    # The first words complete what is typed, the key Ctrl-A goes to the line's beginning.
+    typed = "zslearn dat\t\x01printf '<%s>' \nzslearn predict dat\t\x01printf '<%s>' \n"
+    words = ["bash", "--norc", "--noprofile", "-i"]
+    surroundings = {**os.environ, "HISTFILE": "", "INPUTRC": os.devnull}
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=surroundings):
+        os.close(theirs)
+        os.write(ours, f"bind 'set enable-bracketed-paste off'; . {bash_script}\n{typed}exit\n".encode())
+        shown = everything_from(ours)
+    assert "<zslearn><data>" in shown
+    assert "<zslearn><predict><data/>" in shown
+
+
+def test_fish_goes_by_the_first_word(command, tmp_path):
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    (tmp_path / "script").write_text(command("--print-completion", "fish").out)
+
+    def offered(line):
+        program = f"source {tmp_path / 'script'}; complete -C {line!r}"
+        done = subprocess.run(["fish", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert done.stderr == ""
+        return [entry.partition("\t")[0] for entry in done.stdout.splitlines()]
+
+    assert offered("zslearn cl") == ["classes"]
+    assert offered("zslearn --print-c") == ["--print-completion"]
+    assert {"validate", "run"} < {*offered("zslearn benchmark ")}
+    assert offered("zslearn run --see") == ["--seed", "--seeds"]
+    assert offered("zslearn benchmark run --see") == []
+    assert offered("zslearn data -q show publ") == []
+    assert offered("zslearn show publ") == ["published"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -150,18 +203,9 @@ def at_a_terminal(words, **environment):
         env={**surroundings, "TERM": "xterm-256color", **environment},
     )
     os.close(theirs)
-    written = b""
-    while True:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        written += part
-    os.close(ours)
+    written = everything_from(ours)
     assert process.wait(120) == 0
-    return written.decode(errors="replace")
+    return written
 
 
 @pytest.mark.slow

@@ -98,11 +98,12 @@ _{program}() {{
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     if [[ -z $only && $current != -* && -n $command ]]; then
-        local IFS=$'\\n'
-        COMPREPLY+=($(compgen -f -- "$current"))
+        # The bash of macOS has neither compopt nor mapfile: there, folders get no slash.
+        compopt -o filenames 2>/dev/null
+        while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "$current")
     fi
 }}
-complete -o filenames -F _{program} {program}
+complete -F _{program} {program}
 """
 
 
@@ -148,23 +149,33 @@ def _zsh_option(option: _Option, name: str) -> str:
 
 
 def _fish(program: str, commands: Sequence[_Command]) -> str:
-    names = " ".join(command.name for command in commands if command.name)
-    lines = [f"# fish completion of {program}: {program} --print-completion fish | source"]
+    lines = []
     for command in commands:
+        where = f"-n '__{program}_command_is {command.name}'" if command.name else "-n __fish_use_subcommand"
         if command.name:
-            where = f"-n '__fish_seen_subcommand_from {command.name}'"
             lines.append(
-                f"complete -c {program} -n '__fish_use_subcommand' -f -a {command.name} -d {_fish_quoted(command.help)}"
+                f"complete -c {program} -n __fish_use_subcommand -f -a {command.name} -d {_fish_quoted(command.help)}"
             )
-            if command.choices:
-                lines.append(f"complete -c {program} {where} -a {_fish_quoted(' '.join(command.choices))}")
-        else:
-            where = f"-n 'not __fish_seen_subcommand_from {names}'"
+        if command.choices:
+            lines.append(f"complete -c {program} {where} -a {_fish_quoted(' '.join(command.choices))}")
         for option in command.options:
             flags = " ".join(f"-{'l' if name.startswith('--') else 's'} {name.lstrip('-')}" for name in option.names)
             value = f" -x -a {_fish_quoted(' '.join(option.choices))}" if option.choices else " -r" * option.takes_value
             lines.append(f"complete -c {program} {where} {flags}{value} -d {_fish_quoted(option.help)}")
-    return "\n".join(lines) + "\n"
+    return f"""\
+# fish completion of {program}: {program} --print-completion fish | source
+function __{program}_command_is
+    set -l words (commandline -opc)
+    set -e words[1]
+    for word in $words
+        string match -q -- '-*' $word; and continue
+        test "$word" = $argv[1]
+        return
+    end
+    return 1
+end
+{_lines(lines)}
+"""
 
 
 def _lines(lines: Sequence[str]) -> str:
