@@ -18,8 +18,9 @@ except ImportError:  # Windows
 LOCK_FILE = "run.lock"
 """Lies in a folder while a process works there."""
 _LARGEST_NOTE = 1000
+_ON_WINDOWS = os.name == "nt"
 _BINARY = getattr(os, "O_BINARY", 0)
-"""On Windows."""
+"""A flag that Windows alone has."""
 
 
 class FolderLock:
@@ -45,10 +46,10 @@ class FolderLock:
         """Let others in; the lock file is removed."""
         if self._handle is not None:
             # A file that is open cannot be removed on Windows; elsewhere nobody must get it in between.
-            if fcntl is None:
+            if _ON_WINDOWS:
                 os.close(self._handle)
             self.path.unlink(missing_ok=True)
-            if fcntl is not None:
+            if not _ON_WINDOWS:
                 os.close(self._handle)
             self._handle = None
 
@@ -113,7 +114,7 @@ def _still_there(handle: int, path: Path) -> bool:
 
 
 def _runs(pid: int) -> bool:
-    if os.name == "nt":
+    if _ON_WINDOWS:
         # There a signal of 0 is an interrupt: to ask would be to stop it.
         return True
     try:
