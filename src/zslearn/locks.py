@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 
 from zslearn.errors import RunFolderError
@@ -94,6 +95,30 @@ class FolderLock:
             received=f"the lock of {holder}",
             remedy=f"Wait for it, take another folder, or, if that process has ended, delete {self.path}.",
         )
+
+
+def is_free(folder: Path) -> bool:
+    """Whether there is nothing at a place, or a folder without files but the lock that a killed process left."""
+    return not folder.exists() or (folder.is_dir() and all(path.name == LOCK_FILE for path in folder.iterdir()))
+
+
+@contextlib.contextmanager
+def told_as(what: str, remedy: str) -> Iterator[None]:
+    """Tell of a folder that the system refuses in words, and let what says them already pass.
+
+    Args:
+        what: What is wrong then.
+        remedy: What to do.
+
+    Raises:
+        RunFolderError: Instead of every other OSError.
+    """
+    try:
+        yield
+    except RunFolderError:
+        raise
+    except OSError as error:
+        raise RunFolderError(what, received=error.strerror, remedy=remedy) from error
 
 
 def _holder(handle: int) -> tuple[int | None, str | None]:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from zslearn.data.limits import read_json
 from zslearn.errors import DataError, RunFolderError
 from zslearn.files import remove_unfinished, write_bytes, write_json
-from zslearn.locks import LOCK_FILE, FolderLock
+from zslearn.locks import FolderLock, is_free, told_as
 
 RECORD_FILE = "record.json"
 HISTORY_FILE = "history.jsonl"
@@ -31,17 +31,12 @@ def make_run_folder(wanted: Path | None, default: Path) -> Path:
         RunFolderError: If the wanted folder is not empty, or no folder can be made.
     """
     check_run_folder(wanted)
-    try:
+    what = f"the run folder {wanted or default} cannot be made"
+    with told_as(what, remedy="Name a folder that you may write to with --out."):
         if wanted is None:
             return _make_numbered(default)
         wanted.mkdir(parents=True, exist_ok=True)
         return wanted
-    except OSError as error:
-        raise RunFolderError(
-            f"the run folder {wanted or default} cannot be made",
-            received=error.strerror,
-            remedy="Name a folder that you may write to with --out.",
-        ) from error
 
 
 def check_run_folder(wanted: Path | None) -> None:
@@ -50,10 +45,7 @@ def check_run_folder(wanted: Path | None) -> None:
     Raises:
         RunFolderError: If it is in the way.
     """
-    if wanted is None or not wanted.exists():
-        return
-    # A run that was killed before it wrote anything leaves its lock alone.
-    if not wanted.is_dir() or any(path.name != LOCK_FILE for path in wanted.iterdir()):
+    if wanted is not None and not is_free(wanted):
         raise RunFolderError(
             f"{wanted} is in the way", expected="a new or empty folder", remedy="Name another folder with --out."
         )
@@ -256,16 +248,8 @@ def _read_begun(folder: Path) -> dict[str, Any]:
 
 
 def _locked(folder: Path) -> FolderLock:
-    try:
+    with told_as(f"the run folder {folder} cannot be written", remedy="Give yourself the right to write there."):
         return FolderLock(folder)
-    except RunFolderError:
-        raise
-    except OSError as error:
-        raise RunFolderError(
-            f"the run folder {folder} cannot be written",
-            received=error.strerror,
-            remedy="Give yourself the right to write there.",
-        ) from error
 
 
 def _line(report: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from zslearn.errors import RunFolderError
 from zslearn.experiments.experiment import Experiment
 from zslearn.experiments.jobs import Job
 from zslearn.files import write_json
-from zslearn.locks import LOCK_FILE, FolderLock
+from zslearn.locks import FolderLock, is_free, told_as
 
 EXPERIMENT_VERSION = 1
 EXPERIMENT_FILE = "experiment.json"
@@ -43,7 +44,7 @@ class ExperimentFolder:
             RunFolderError: As ``prepare`` does, and if another run holds the folder.
         """
         _check_is_ours(path, experiment)
-        with _writing(path):
+        with _making(path):
             path.mkdir(parents=True, exist_ok=True)
             lock = FolderLock(path)
         try:
@@ -78,7 +79,7 @@ class ExperimentFolder:
             "search": {"trials": experiment.trials, "objective": experiment.objective} if experiment.trials else None,
             "jobs": [job.entry() for job in jobs],
         }
-        with _writing(path):
+        with _making(path):
             for folder in (path, path / "records", path / "sheets", path / "search"):
                 folder.mkdir(parents=True, exist_ok=True)
             write_json(path / EXPERIMENT_FILE, plan)
@@ -175,7 +176,7 @@ def _check_is_ours(path: Path, experiment: Experiment) -> None:
                 received=f"the experiment {name}",
                 remedy="Name another folder with --out.",
             )
-    elif path.exists() and (not path.is_dir() or any(each.name != LOCK_FILE for each in path.iterdir())):
+    elif not is_free(path):
         raise RunFolderError(
             f"{path} is in the way",
             expected="a new folder, or that of this experiment",
@@ -183,16 +184,6 @@ def _check_is_ours(path: Path, experiment: Experiment) -> None:
         )
 
 
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Say of a folder that cannot be written what to do."""
-    try:
-        yield
-    except RunFolderError:
-        raise
-    except OSError as error:
-        raise RunFolderError(
-            f"the experiment folder {path} cannot be made",
-            received=error.strerror,
-            remedy="Name a folder that you may write to with --out.",
-        ) from error
+def _making(path: Path) -> AbstractContextManager[None]:
+    what = f"the experiment folder {path} cannot be made"
+    return told_as(what, remedy="Name a folder that you may write to with --out.")
