@@ -245,4 +245,4 @@ def test_a_training_that_runs_out_of_time_says_so(command, tmp_path):
     record = json.loads((folder / "record.json").read_text())
     updates = record["updates"]["embedding"]
     assert 1 <= updates["done"] < updates["planned"] == 1000
-    assert f"time was up in stage embedding after {updates['done']} of 1000 updates" in answer.out
+    assert f"time was up in stage embedding after {updates['done']} of 1000 steps" in answer.out

@@ -102,6 +102,18 @@ def test_costs_and_knowledge_stand_beside_them(folder, rows):
     assert 0 < rows["eszsl"]["seconds"] < 60
 
 
+def test_updates_are_counted_where_a_step_holds_two_and_other_stages_go_before(folder):
+    job, record = next(iter(folder.records()))
+    stages = {"teacher": {"planned": 7, "done": 7}, "adversarial": {"planned": 500, "done": 187}}
+    try:
+        folder.write(job["key"], {**record, "config": {**record["config"], "n_updates": 1000}, "updates": stages})
+        (rows,) = compare_models(folder).values()
+    finally:
+        folder.write(job["key"], record)
+    (ale,) = (row for row in rows if row["model"] == "ale")
+    assert ale["updates"] == {"planned": [1000, 4], "done": (374 + 4) / 2}
+
+
 def test_updates_of_runs_that_chose_other_lengths_stand_as_a_range(folder):
     job, record = next(iter(folder.records()))
     stages = {"generative": {"planned": 12, "done": 12}}

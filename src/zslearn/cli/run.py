@@ -138,7 +138,10 @@ def _started(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
         arguments.data, features=arguments.features, semantics=arguments.semantics, split=arguments.split
     )
     if arguments.settings == "published":
-        settings = {**published_settings(arguments.model, dataset.name, len(dataset.train_rows)), **settings}
+        published = published_settings(
+            arguments.model, dataset.name, len(dataset.train_rows), settings.get("batch_size")
+        )
+        settings = {**published, **settings}
     default = default_folder(dataset.name, dataset.split, arguments.model, str(arguments.seed))
     begun = {
         "status": "running",
@@ -356,7 +359,7 @@ def _print_result(record: dict[str, Any], folder: Path) -> None:
         print(f"warning: {warning}")
     for stage, updates in record.get("updates", {}).items():
         if updates["done"] < updates["planned"]:
-            print(f"note: time was up in stage {stage} after {updates['done']} of {updates['planned']} updates.")
+            print(f"note: time was up in stage {stage} after {updates['done']} of {updates['planned']} steps.")
     split = split_words([record["data"]["split"]])
     print(f"{record['data']['name']}, {split}, seed {record['seed']}; percent, AUSUC as a fraction:")
     print()

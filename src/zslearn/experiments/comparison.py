@@ -142,9 +142,14 @@ def _updates(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     if "n_updates" not in records[0]["config"]:
         return None
     planned = [record["config"]["n_updates"] for record in records]
-    missing = [sum(stage["planned"] - stage["done"] for stage in record["updates"].values()) for record in records]
-    done = float(np.mean([max(0, each - cut) for each, cut in zip(planned, missing, strict=True)]))
+    done = float(np.mean([each * _share(record) for each, record in zip(planned, records, strict=True)]))
     return {"planned": planned[0] if len(set(planned)) == 1 else planned, "done": done}
+
+
+def _share(record: Mapping[str, Any]) -> float:
+    """The share of its own stage, the last one, that a model got done; a step of it may hold several updates."""
+    *_, stage = record["updates"].values()
+    return float(stage["done"] / stage["planned"])
 
 
 def _of_final_fit(record: Mapping[str, Any]) -> Iterator[float]:
