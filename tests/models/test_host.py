@@ -85,6 +85,15 @@ def test_regularization_and_preservation_reach_the_generator(name, weight, term)
 
 
 @pytest.mark.parametrize("name", HOSTS)
+def test_a_view_that_nobody_has_is_refused_before_the_training(name):
+    if make(name).visual is not None:
+        assert make(name, classifier_input="encoded").config.classifier_input == "encoded"
+        return
+    with pytest.raises(ConfigError, match="has no encoder .*expected classifier_input features; received .* encoded"):
+        make(name, classifier_input="encoded")
+
+
+@pytest.mark.parametrize("name", HOSTS)
 def test_distillation_teaches_the_encoder_or_is_refused(name):
     plain = make(name)
     if plain.visual is None:

@@ -37,6 +37,12 @@ def test_passes_become_updates_for_the_rows_at_hand():
     assert "teacher_updates" not in published_settings("ce-gzsl", "FLO", 5631)
 
 
+def test_passes_are_counted_in_batches_of_the_size_in_force():
+    published, smaller = (published_settings("ce-gzsl", "FLO", 5631, size) for size in (None, 256))
+    assert smaller == {**published, "n_updates": 750 * 22}
+    assert published_settings("f-clswgan", "CUB", 7057, 128)["teacher_updates"] == 50 * 56
+
+
 def test_data_without_published_settings_name_those_with():
     with pytest.raises(
         ConfigError, match="no published settings of tf-vaegan for glyphs .expected one of AWA2, CUB, FLO"

@@ -17,8 +17,6 @@ from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import Streams
 from zslearn.training.team import ALONE, current_team
 
-_BATCH_SIZE = 256
-
 
 class LinearClassifier(nn.Module):
     """Linear scores, ``x W^T + b``; each class's score depends on its own row of W and b alone.
@@ -66,7 +64,7 @@ class _Newcomers(_Softmax):
 
 
 def gaussian_classifier(means: Float[Tensor, "n_classes input_dim"], variance: float) -> LinearClassifier:
-    """Score classes by Gaussian log-likelihood with one round covariance shared by all of them.
+    """Score classes by Gaussian log-likelihood with one spherical covariance shared by all of them.
 
     Up to what is the same for all classes, ``-|x - mean|^2 / (2 variance)`` is linear in ``x``.
 
@@ -93,6 +91,7 @@ def train_softmax(
     streams: Streams,
     *,
     epochs: int,
+    batch_size: int,
     learning_rate: float,
     weight_decay: float,
 ) -> LinearClassifier:
@@ -104,11 +103,21 @@ def train_softmax(
         n_classes: Number of classes.
         streams: Draws the batches.
         epochs: How often each row is seen on average.
+        batch_size: Rows in an update.
         learning_rate: Adam's first step size; it falls to 0 along half a cosine.
         weight_decay: Decoupled weight decay.
     """
     softmax = _Softmax(inputs.shape[1], n_classes, inputs.device)
-    _train(softmax, inputs, labels, streams, epochs=epochs, learning_rate=learning_rate, weight_decay=weight_decay)
+    _train(
+        softmax,
+        inputs,
+        labels,
+        streams,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+    )
     return softmax.linear
 
 
@@ -120,6 +129,7 @@ def train_newcomers(
     streams: Streams,
     *,
     epochs: int,
+    batch_size: int,
     learning_rate: float,
     weight_decay: float,
 ) -> LinearClassifier:
@@ -134,12 +144,22 @@ def train_newcomers(
         n_classes: Number of new classes.
         streams: Draws the batches.
         epochs: How often each row is seen on average.
+        batch_size: Rows in an update.
         learning_rate: Adam's first step size; it falls to 0 along half a cosine.
         weight_decay: Decoupled weight decay.
     """
     newcomers = _Newcomers(inputs.shape[1], n_classes, inputs.device)
     beside = torch.cat([inputs, old_scores[:, None]], dim=1)
-    _train(newcomers, beside, labels, streams, epochs=epochs, learning_rate=learning_rate, weight_decay=weight_decay)
+    _train(
+        newcomers,
+        beside,
+        labels,
+        streams,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+    )
     return newcomers.linear
 
 
@@ -150,6 +170,7 @@ def _train(
     streams: Streams,
     *,
     epochs: int,
+    batch_size: int,
     learning_rate: float,
     weight_decay: float,
 ) -> None:
@@ -162,11 +183,11 @@ def _train(
         weight_decay=weight_decay,
         cosine=True,
     )
-    n_steps = max(1, epochs * labels.shape[0] // _BATCH_SIZE)
-    stage = Stage(name="classifier", phases=(phase,), n_steps=n_steps, batch_size=_BATCH_SIZE)
+    n_steps = max(1, epochs * labels.shape[0] // batch_size)
+    stage = Stage(name="classifier", phases=(phase,), n_steps=n_steps, batch_size=batch_size)
     no_semantics = torch.zeros(int(labels.max()) + 1, 0, device=inputs.device)
     team = current_team()
-    # The size of these batches is nobody's to set: processes that it cannot be divided among do the same work each.
-    shared = team if _BATCH_SIZE % team.size == 0 else ALONE
+    # Processes among which a batch cannot be divided do the same work each.
+    shared = team if batch_size % team.size == 0 else ALONE
     with freed_memory_kept():
         Loop(module, Plan((stage,)), Rows(inputs, labels, no_semantics), streams, team=shared).run()

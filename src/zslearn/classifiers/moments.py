@@ -135,7 +135,7 @@ class TrainingMoments:
         """Whiten features within classes; the outcome is kept, so that all settings share one.
 
         Args:
-            shrinkage: In (0, 1]; the share of a round covariance (of the same mean variance) in the mixture.
+            shrinkage: In (0, 1]; the weight of a spherical covariance (of the same mean variance) in the mixture.
         """
         if shrinkage not in self._whitened:
             whitening = self._whitening(shrinkage)

@@ -99,7 +99,8 @@ class ModelChoice:
         """
         if not self.published or data.lower() not in map(str.lower, published_data(self.model)):
             return dict(self.settings), self.mark
-        settings = {**published_settings(self.model, data, n_rows), **self.settings}
+        published = published_settings(self.model, data, n_rows, self.settings.get("batch_size"))
+        settings = {**published, **self.settings}
         return capped(model_entry(self.model).load().Config, settings, self.at_most), PUBLISHED
 
 

@@ -33,7 +33,7 @@ Gaussian = tuple[LatentBatch, LatentBatch]
 
 @dataclass(frozen=True, kw_only=True)
 class CADAVAEConfig(GenerativeConfig, TermsConfig):
-    """Settings of CADA-VAE; defaults are the source's."""
+    """Settings of CADA-VAE; defaults are the source's but for the updates and the classifier's batches (32)."""
 
     feature_space: Literal["whitened", "unit", "standard", "auto"] = "auto"
     """Where the generator works; the source scales non-negative features to [0, 1]."""
@@ -103,8 +103,6 @@ class CADAVAE(TermsHost):
 
     def __init__(self, task: Task, config: CADAVAEConfig, streams: Streams) -> None:
         super().__init__(task, config, streams)
-        self.task = task
-        self.config = config
         x, a, z = task.feature_dim, task.semantic_dim, config.latent_dim
         self.encoder = _LatentEncoder(x, config.hidden_dim, z, streams, "encoder")
         self.decoder = Perceptron((z, config.decoder_dim, x), streams, "decoder")

@@ -38,9 +38,17 @@ class TermsHost(GenerativeModel):
         """Make the terms that the weights call for.
 
         Raises:
-            ConfigError: If a term lacks what it needs: an encoder to teach, or unseen classes to generate.
+            ConfigError: If the final classifier or a term lacks what it needs: an encoder, or unseen classes to
+                generate.
         """
         visual = self.visual
+        if self.config.classifier_input == "encoded" and visual is None:
+            raise ConfigError(
+                f"{type(self).__name__} has no encoder of samples that the final classifier could read",
+                expected="classifier_input features",
+                received="classifier_input encoded",
+                remedy="Leave it out, or take a model with an encoder, such as f-vaegan.",
+            )
         if config.kd_weight > 0 and visual is None:
             raise ConfigError(
                 f"{type(self).__name__} has no encoder of samples that distillation could teach",

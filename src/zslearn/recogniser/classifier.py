@@ -56,6 +56,7 @@ def fit_classifier(
         n_classes,
         streams,
         epochs=config.classifier_epochs,
+        batch_size=config.classifier_batch_size,
         learning_rate=config.classifier_learning_rate,
         weight_decay=config.classifier_weight_decay,
     )
@@ -103,6 +104,7 @@ def fit_newcomers(
         n_new,
         streams,
         epochs=max(1, config.classifier_epochs // _FEWER_PASSES),
+        batch_size=config.classifier_batch_size,
         learning_rate=config.classifier_learning_rate,
         weight_decay=config.classifier_weight_decay,
     )

@@ -17,13 +17,14 @@ import yaml
 from zslearn.errors import ConfigError
 
 
-def published_settings(model: str, data: str, n_rows: int) -> dict[str, Any]:
+def published_settings(model: str, data: str, n_rows: int, batch_size: int | None = None) -> dict[str, Any]:
     """Return the published settings of a model for a data set, by field.
 
     Args:
         model: A model of the zoo.
         data: The name of a data set; upper and lower case alike.
         n_rows: Its training rows, which tell how many updates the published passes are.
+        batch_size: What to count them in where batches are to have another size than the published one.
 
     Raises:
         ConfigError: If there are none; the message names the data sets that have some.
@@ -38,7 +39,7 @@ def published_settings(model: str, data: str, n_rows: int) -> dict[str, Any]:
         )
     content = _read(model)
     settings = {**content["shared"], **content["data"][name]["settings"]}
-    n_batches = math.ceil(n_rows / settings["batch_size"])
+    n_batches = math.ceil(n_rows / (batch_size or settings["batch_size"]))
     if "pretraining_passes" in content:
         settings["teacher_updates"] = content["pretraining_passes"] * n_batches
     return {**settings, "n_updates": content["data"][name]["passes"] * n_batches}
