@@ -1,7 +1,8 @@
 """f-CLSWGAN's updates the way the field writes them: plain torch, from the equations.
 
-What the library's step is compared with, in speed by ``step.py`` and number by number by the tests: a permutation of
-all rows for every batch, copies into buffers, fakes with a graph that is cut off, three backward passes for a critic
+What the library's step is compared with, in speed by ``step.py`` and number by number by the tests. The generator draws
+a batch of its own, as in the library; most released codes let it reuse the critic's last one. A permutation of all rows
+for every batch, copies into buffers, fakes with a graph that is cut off, three backward passes for a critic
 whose gradient penalty is differentiated twice, and Adam as it comes.
 """
 

@@ -80,7 +80,7 @@ class FeatureSpace:
             labels: Their classes; only ``whitened`` reads them.
             kind: ``auto`` takes ``unit`` where no feature is negative, ``standard`` otherwise.
             n_components: Principal components that ``whitened`` keeps, at most.
-            shrinkage: Share in [0, 1] of a round covariance in the one that ``whitened`` divides by.
+            shrinkage: Weight in [0, 1] of the spherical target in the shrunk covariance that ``whitened`` divides by.
             power: To which ``whitened`` raises features if none of them is negative, in (0, 1].
             equal_lengths: Whether ``whitened`` brings rows to one length, the mean one.
 

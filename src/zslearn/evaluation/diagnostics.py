@@ -28,7 +28,7 @@ from zslearn.spaces import SemanticSpace
 N_COMPONENTS: Final[int] = 32
 """Principal components in which distances are taken, at most."""
 SHRINKAGE: Final[float] = 0.1
-"""Share of a round covariance in those of the Fréchet distance: few rows leave a covariance singular."""
+"""Weight of a spherical covariance in those of the Fréchet distance: few rows leave a covariance singular."""
 N_GENERATED: Final[int] = 100
 """Samples drawn of each class."""
 N_COPY_CLASSES: Final[int] = 40
@@ -104,11 +104,11 @@ class DiagnosticSpace:
 
 
 def shrunk_moments(rows: Features, shrinkage: float = SHRINKAGE) -> Moments:
-    """Return the mean of rows and their covariance, mixed with the round covariance of the same trace.
+    """Return the mean of rows and their covariance, mixed with the spherical covariance of the same trace.
 
     Args:
         rows: At least one row; of one alone the covariance is 0.
-        shrinkage: Share of the round covariance, in [0, 1].
+        shrinkage: Weight of the spherical covariance, in [0, 1].
     """
     mean, dim = rows.mean(axis=0), rows.shape[1]
     covariance = (rows - mean).T @ (rows - mean) / max(1, len(rows) - 1)

@@ -52,7 +52,7 @@ def critic_terms(
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialConfig(GenerativeConfig, TermsConfig):
-    """Settings that the zoo's adversarial models share; the sources agree on all but the width and the updates."""
+    """Settings that the zoo's adversarial models share; batches, step sizes and critic updates are most sources'."""
 
     feature_space: Literal["whitened", "unit", "standard", "auto"] = "auto"
     """Where the generator works; the sources scale non-negative features to [0, 1]."""
@@ -63,7 +63,7 @@ class AdversarialConfig(GenerativeConfig, TermsConfig):
     unseen_semantics: bool = False
     """Whether training may use the semantics of unseen classes; of itself this method has no use for them."""
     hidden_dim: Annotated[int, Range(1)] = 1024
-    """Width of all networks; 4096 in the sources."""
+    """Width of all networks; 4096 for generator and critic in the sources."""
     latent_dim: Annotated[int, Range(0)] = 0
     """Size of the noise; 0 takes the size of the semantics, as the sources do."""
     n_updates: Annotated[int, Range(1)] = 1000
@@ -91,8 +91,6 @@ class FeatureGAN(TermsHost):
 
     def __init__(self, task: Task, config: AdversarialConfig, streams: Streams) -> None:
         super().__init__(task, config, streams)
-        self.task = task
-        self.config = config
         x, a, h = task.feature_dim, task.semantic_dim, config.hidden_dim
         self.latent_dim = config.latent_dim or a
         self.generator = Perceptron((self.latent_dim + a, h, x), streams, "generator")

@@ -37,7 +37,7 @@ class ModelConfig:
     n_components: Annotated[int, Range(1)] = 512
     """Principal components that the whitened space keeps, at most."""
     shrinkage: Annotated[float, Range(0, 1)] = 0.5
-    """Share of a round covariance in the one that whitening divides by."""
+    """Weight of the spherical target in the shrunk covariance that whitening divides by."""
     feature_power: Annotated[float, Range(0, 1, low_open=True)] = 0.5
     """Power to which non-negative features are raised before they are whitened: 0.5 evens out how far strongly and
     weakly active features scatter, 1 leaves them. Signed features stay as they are."""
@@ -76,6 +76,8 @@ class GenerativeConfig(ModelConfig):
     """What the final classifier reads: features, or features beside the encoder's hidden view of them."""
     classifier_epochs: Annotated[int, Range(1)] = 25
     """Passes of the softmax classifier over real seen and synthetic unseen samples."""
+    classifier_batch_size: Annotated[int, Range(1)] = 256
+    """Samples in an update of the softmax classifier."""
     classifier_learning_rate: Annotated[float, Range(0, low_open=True)] = 1e-3
     """Step size of the softmax classifier."""
     classifier_weight_decay: Annotated[float, Range(0)] = 0.0
@@ -143,7 +145,7 @@ def memberships(ranks: LabelBatch, n_classes: int) -> Bool[Tensor, "*seeds n_cla
 class TrainedModel(nn.Module, ABC):
     """A model whose networks a plan trains on seen classes.
 
-    A subclass builds its networks in ``__init__`` and knows no optimiser, device, file or loop.
+    A subclass builds its networks in ``__init__``, after this one's, and knows no optimiser, device, file or loop.
 
     Args:
         task: The classes and their statistics.
@@ -153,10 +155,12 @@ class TrainedModel(nn.Module, ABC):
 
     Config: ClassVar[type[ModelConfig]]
     config: ModelConfig
+    task: Task
 
-    @abstractmethod
     def __init__(self, task: Task, config: Any, streams: Streams) -> None:
         super().__init__()
+        self.task = task
+        self.config = config
 
     @classmethod
     def alternatives(cls, *, n_rows: int, feature_dim: int, non_negative: bool) -> tuple[Mapping[str, Any], ...]:

@@ -30,7 +30,7 @@ from zslearn.training.streams import Streams
 
 @dataclass(frozen=True, kw_only=True)
 class CEGZSLConfig(AdversarialConfig):
-    """Settings of CE-GZSL; defaults are the source's but for widths and batch, which suit small data."""
+    """Settings of CE-GZSL; weights and step sizes are the source's for CUB, sizes and lengths suit small data."""
 
     classifier_input: Literal["features", "encoded"] = "encoded"
     """What the final classifier reads: features, or their embedding, as in the source."""

@@ -45,11 +45,6 @@ class EmbeddingModel(TrainedModel):
     Config: ClassVar[type[EmbeddingConfig]]
     config: EmbeddingConfig
 
-    def __init__(self, task: Task, config: Any, streams: Streams) -> None:
-        super().__init__(task, config, streams)
-        self.task = task
-        self.config = config
-
     def plan(self) -> Plan:
         """One stage of one phase."""
         config = self.config

@@ -23,7 +23,7 @@ from zslearn.training.streams import Streams
 
 @dataclass(frozen=True, kw_only=True)
 class FCLSWGANConfig(AdversarialConfig):
-    """Settings of f-CLSWGAN; defaults are the source's but for width and updates, which suit small data."""
+    """Settings of f-CLSWGAN; weights and step sizes are the source's for CUB, sizes and lengths suit small data."""
 
     class_weight: Annotated[float, Range(0)] = 0.01
     """Weight of the seen-class classifier's verdict on generated samples; 0 leaves it out."""

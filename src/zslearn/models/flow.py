@@ -97,8 +97,6 @@ class Flow(TermsHost):
 
     def __init__(self, task: Task, config: FlowConfig, streams: Streams) -> None:
         super().__init__(task, config, streams)
-        self.task = task
-        self.config = config
         self.prototypes = Prototypes(task, config.anchor_ridge) if config.anchor and task.kind != "unit" else None
         self.velocity = _Velocity(task.feature_dim, task.semantic_dim, config.hidden_dim, streams)
         self.take_terms(task, config, streams)

@@ -33,7 +33,7 @@ from zslearn.training.streams import Streams
 
 @dataclass(frozen=True, kw_only=True)
 class FREEConfig(VAEGANConfig):
-    """Settings of FREE; defaults are the source's for FLO and CUB but for the width, which suits small data."""
+    """Settings of FREE; weights and step sizes are the source's for FLO and CUB, sizes and lengths suit small data."""
 
     classifier_input: Literal["features", "encoded"] = "encoded"
     """What the final classifier reads: features, or features beside the refinement's hidden layer and the semantics

@@ -51,8 +51,6 @@ class GFZSL(GenerativeModel):
 
     def __init__(self, task: Task, config: GFZSLConfig, streams: Streams) -> None:
         super().__init__(task, config, streams)
-        self.task = task
-        self.config = config
         log_variances = task.seen_variances.clamp_min(_SMALLEST_VARIANCE).log()
         self.means = Prototypes(task, config.mean_ridge)
         self.log_variances = Prototypes(replace(task, seen_means=log_variances), config.variance_ridge)

@@ -95,7 +95,7 @@ class KernelRidge(CentredClosedForm):
     ridge: Annotated[float, Range(0, low_open=True)] = 0.1
     """Ridge on the kernel matrix, whose diagonal is 1."""
     shrinkage: Annotated[float, Range(0, 1, low_open=True)] = 0.85
-    """Share of a round covariance in the within-class covariance that is whitened."""
+    """Weight of the spherical target in the shrunk within-class covariance that is whitened."""
 
     def fit(self, view: TrainingView) -> FittedPrototypes:
         """Solve it on the training rows and the semantics of every class."""

@@ -38,10 +38,12 @@ _WIDER_THAN_ANY = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class LsrGANConfig(AdversarialConfig):
-    """Settings of LsrGAN; defaults are the source's for CUB but for width and updates, which suit small data."""
+    """Settings of LsrGAN; weights and step sizes are the source's for CUB, sizes and lengths suit small data."""
 
     unseen_semantics: bool = True
     """Whether training may use the semantics of unseen classes; without them the relations of seen classes remain."""
+    n_updates: Annotated[int, Range(1)] = 1000
+    """Generator updates, each of which is two: on seen classes and, where training knows some, on unseen ones."""
     class_weight: Annotated[float, Range(0)] = 0.01
     """Weight of the classifier's verdict on generated samples of seen classes."""
     unseen_class_weight: Annotated[float, Range(0)] = 0.03

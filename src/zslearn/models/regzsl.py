@@ -4,12 +4,13 @@ Source: Y. Wu, X. Kong, Y. Xie, Y. Qu, "RE-GZSL: Relation Extrapolation for Gene
 Transactions on Circuits and Systems for Video Technology 35(3) (2025) 1973-1986, online 2024. Of the zoo it is the
 nearest to distillation: a teacher that knows nothing of relations tells the aligned embedding what to preserve.
 
-Differs from the source: batches are drawn from all rows, not as episodes of similar classes; relations are compared by
-squared differences, and distances relative to the mean over all pairs (the source's smooth absolute difference is half
-the square where it is below 1, and the default weights are halved for that); the two classifiers know the seen classes
-alone; seen class centres for the mixing are the embeddings of the class means; the critic's slope is penalised where
-it leads along samples, not along their semantics too; features are scaled to [0, 1] by a high quantile of the training
-rows; the final classifier is the last one, not the best of its epochs on the test set.
+Differs from the source: batches are drawn from all rows, not as episodes of a few classes; the free classifier has one
+hidden layer, not two (2048 and 512), and the embedding the width of generator and critic, not half of it; relations are
+compared by squared differences, and distances relative to the mean over all pairs (the source's smooth absolute
+difference is half the square where it is below 1, and the default weights are halved for that); the two classifiers
+know the seen classes alone; seen class centres for the mixing are the embeddings of the class means; the critic's slope
+is penalised where it leads along samples, not along their semantics too; features are scaled to [0, 1] by a high
+quantile of the training rows; the final classifier is the last one, not the best of its epochs on the test set.
 """
 
 from __future__ import annotations

@@ -104,8 +104,6 @@ class SKD(GenerativeModel):
                 received="reconstruction cross-entropy",
                 remedy="Leave it out, or set feature_space to unit.",
             )
-        self.task = task
-        self.config = config
         x, a, h, z = task.feature_dim, task.semantic_dim, config.hidden_dim, config.latent_dim
         self.prototypes = Prototypes(task, config.anchor_ridge) if task.kind != "unit" else None
         self.encoder = Encoder(x, a, h, z, streams)

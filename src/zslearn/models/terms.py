@@ -98,7 +98,7 @@ class TermsConfig:
     """Noise on real samples that the teacher learns from and the student is taught on, in units of the deviation within
     classes; it keeps both from learning seen classes by heart."""
     teacher_decay: Annotated[float, Range(0, 1, high_open=True)] = 0.99
-    """Decay per step of the moving-average teacher."""
+    """Decay of the moving-average teacher in each update that teaches the student, of which a step may hold several."""
     warm_up: Annotated[float, Range(0, 1)] = 0.25
     """Share of the training after which terms on generated unseen samples set in."""
     unseen_classes: Annotated[int, Range(1)] = 8
@@ -303,11 +303,12 @@ class SemanticTerms(nn.Module):
         """Move the moving-average teacher toward the student; nothing to do for other teachers."""
         if not hasattr(self, "average_teacher"):
             return
-        started = bool(self.average_started)
+        # The first time it becomes the student; as a tensor, so that no host waits for a GPU to tell.
+        share = torch.where(self.average_started, 1.0 - self.config.teacher_decay, 1.0)
         pairs = ((self.average_teacher.visual, visual), (self.average_teacher.head, self.head))
         for slow, fast in pairs:
             for target, source in zip(slow.parameters(), fast.parameters(), strict=True):
-                target.lerp_(source, 1.0 - self.config.teacher_decay if started else 1.0)
+                target.lerp_(source, share.to(target.dtype))
         self.average_started.fill_(True)
 
     @property

@@ -31,7 +31,7 @@ from zslearn.training.streams import Streams
 
 @dataclass(frozen=True, kw_only=True)
 class TFVAEGANConfig(VAEGANConfig):
-    """Settings of TF-VAEGAN; defaults are the source's for FLO but for the width, which suits small data."""
+    """Settings of TF-VAEGAN; weights and step sizes are the source's for FLO, sizes and lengths suit small data."""
 
     classifier_input: Literal["features", "encoded"] = "encoded"
     """What the final classifier reads: features, or features beside the semantic decoder's hidden layer and the
@@ -133,10 +133,10 @@ class TFVAEGAN(VAEGAN):
 
     def _decode_fed(self, latent: LatentBatch, semantics: SemanticBatch, weight: float) -> FeatureBatch:
         """Decode twice: the second time with what the semantic decoder saw in the first result."""
-        with torch.no_grad():
-            seen = self.semantic_decoder.view(self.finish(self.decode(latent, semantics)))
         first, last = self.generator.layers
-        hidden = activation(first(torch.cat([latent, semantics], dim=-1)))
+        hidden = activation(first(latent, semantics))
+        with torch.no_grad():
+            seen = self.semantic_decoder.view(self.finish(last(hidden)))
         return last(hidden + weight * activation(self.feedback(seen)))
 
     def _decoding_error(self, features: FeatureBatch, semantics: SemanticBatch) -> PerSeed:
