@@ -14,17 +14,19 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from places import kept_already
+from places import kept_already, place
 
 from zslearn import load_data
 from zslearn.data.dataset import ZSLDataset
 from zslearn.evaluation.protocol import run_protocol
 from zslearn.evaluation.statistics import PairedGain, paired_gain
 from zslearn.files import write_json
+from zslearn.models import model_entry
 from zslearn.records import hardware, versions
 
 RECORDS = Path(__file__).with_name("precision")
@@ -49,9 +51,28 @@ def main() -> None:
     RECORDS.mkdir(exist_ok=True)
     for seed in arguments.seeds:
         for precision in PRECISIONS:
-            path = RECORDS / f"{dataset.name}-{dataset.split}-{arguments.model}-s{seed}-{precision}.json"
+            asked = facts(dataset, arguments.model, seed, precision)
+            stem = f"{dataset.name}-{dataset.split}-{arguments.model}-s{seed}-{precision}"
+            path = place(RECORDS, stem, lambda record, asked=asked: asked.items() <= record.items())
             if not kept_already(path):
-                write_json(path, measure(dataset, arguments.model, seed, precision))
+                write_json(path, {**asked, **measure(dataset, arguments.model, seed, precision)})
+
+
+def facts(dataset: ZSLDataset, model: str, seed: int, precision: str) -> dict[str, Any]:
+    """Return what tells one run from another: the defaults and what the rehearsal chooses among, too."""
+    model_class, train = model_entry(model).load(), dataset.training_in_place()
+    offered = model_class.alternatives(
+        n_rows=len(train.labels),
+        feature_dim=dataset.features.shape[1],
+        non_negative=bool((dataset.features >= 0).all()),
+    )
+    return {
+        "data": {"name": dataset.name, "split": dataset.split, "checksum": dataset.checksum},
+        "model": model,
+        "settings": {"defaults": asdict(model_class.Config()), "alternatives": [dict(each) for each in offered]},
+        "seed": seed,
+        "precision": precision,
+    }
 
 
 def measure(
@@ -62,10 +83,6 @@ def measure(
         dataset, model=model, settings={**(settings or {}), "precision": precision}, seed=seed, references=False
     )
     return {
-        "data": {"name": dataset.name, "split": dataset.split, "checksum": dataset.checksum},
-        "model": model,
-        "seed": seed,
-        "precision": precision,
         "t1": outcome.measurement.corrected.t1,
         "h_corrected": outcome.measurement.corrected.h,
         "seconds": dict(outcome.seconds),
@@ -79,11 +96,12 @@ def read_records() -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(RECORDS.glob("*.json"))]
 
 
-def differences(records: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, PairedGain]]:
-    """Return bf16 minus float32 in points, with intervals, for each model and data set and each figure."""
-    runs: dict[tuple[str, str], dict[tuple[int, str], Mapping[str, Any]]] = defaultdict(dict)
+def differences(records: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], dict[str, PairedGain]]:
+    """Return bf16 minus float32 in points, with intervals, for each model, data set and settings, and each figure."""
+    runs: dict[tuple[str, str, str], dict[tuple[int, str], Mapping[str, Any]]] = defaultdict(dict)
     for record in records:
-        group = record["model"], f"{record['data']['name']}, split {record['data']['split']}"
+        data, settings = record["data"], json.dumps(record["settings"], sort_keys=True)
+        group = record["model"], f"{data['name']}, split {data['split']}", settings
         runs[group][record["seed"], record["precision"]] = record
     gains = {}
     for group, members in sorted(runs.items()):
@@ -105,7 +123,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
         "| model | data | pairs | figure | bf16 - float32 | 90 % interval | within 1.5 points |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for (model, data), gains in differences(records).items():
+    for (model, data, _), gains in differences(records).items():
         for figure, gain in gains.items():
             inside = "yes" if gain.lower >= -LARGEST_DIFFERENCE and gain.upper <= LARGEST_DIFFERENCE else "no"
             interval = f"[{gain.lower:+.2f}, {gain.upper:+.2f}]" if gain.n_pairs > 1 else "-"

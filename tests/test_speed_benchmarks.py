@@ -64,10 +64,11 @@ def test_ways_take_turns_in_processes_of_their_own(step):
     assert "| field float32 |" in table
 
 
-def record(seed, precision, t1, h):
+def record(seed, precision, t1, h, settings=None):
     return {
         "model": "skd",
         "data": {"name": "letters", "split": "0"},
+        "settings": settings,
         "seed": seed,
         "precision": precision,
         "t1": t1,
@@ -81,6 +82,14 @@ def test_the_hardware_is_that_of_the_run(precision):
     assert measured["hardware"] == hardware(str(resolve_device("auto")))
 
 
+def test_runs_of_other_defaults_are_others(precision):
+    toy = toy_dataset()
+    asked = precision.facts(toy, "skd", 0, "bf16")
+    assert len(asked["settings"]["alternatives"]) >= 1
+    assert asked["settings"]["defaults"]["n_updates"] > 0
+    assert precision.facts(toy, "flow", 0, "bf16")["settings"] != asked["settings"]
+
+
 def test_the_verdict_is_on_intervals_of_ten_paired_differences(precision):
     records = [record(seed, "float32", 0.5 + seed / 100, 0.4) for seed in range(11)]
     records += [record(seed, "bf16", 0.501 + seed / 100, 0.4 + 0.03 * (seed % 2)) for seed in range(10)]
@@ -89,4 +98,6 @@ def test_the_verdict_is_on_intervals_of_ten_paired_differences(precision):
     assert t1 == "| skd | letters, split 0 | 10 | T1 | +0.10 | [+0.10, +0.10] | yes |"
     assert h.startswith("| skd | letters, split 0 | 10 | H, corrected | +1.50 | [")
     assert h.endswith(" no |")
+    other = record(9, "bf16", 0.9, 0.9, {"defaults": "of another time"})
+    assert precision.table([*records[:-1], other]) == precision.table(records[:-1])
     assert precision.table(records[:-1]).count("| 9 | ") == precision.table(records[:-1]).count(" too few pairs |") == 2
