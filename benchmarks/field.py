@@ -81,12 +81,11 @@ def run(
         The experiment's folder.
     """
     document = yaml.safe_load(packaged_text(f"official-{data.lower()}"))
-    listed = {choice["model"]: choice for choice in document["models"] if isinstance(choice, dict)}
     document |= {
         "title": f"{document['title']}: stand-in features",
         "data": [str(installed / data)],
         "seeds": [0],
-        "models": [listed.get(model, model) for model in models],
+        "models": [{"model": model, "published": True} for model in models],
         "at_most": dict(at_most),
     }
     experiment = read_experiment(yaml.safe_dump(document), f"official-{data.lower()}", "field.py")
