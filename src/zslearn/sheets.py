@@ -66,8 +66,6 @@ def make_sheet(dataset: ZSLDataset, outcome: Outcome, history: Iterable[Mapping[
 def training_terms(history: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the terms of the final training by stage, each thinned to a few dozen points.
 
-    A report repeats the last values of earlier stages; each term is told in the stage in which it moves.
-
     Returns:
         For each stage its name and ``terms``: by name, the steps and the values.
     """
@@ -78,12 +76,7 @@ def training_terms(history: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]
     for stage in stages:
         entries = [report for report in final if report["stage"] == stage]
         kept = [entries[index] for index in _spread(len(entries), _HISTORY_POINTS)]
-        names = [
-            name
-            for name in entries[-1]["terms"]
-            if name.partition(".")[0] not in stages or name.startswith(f"{stage}.")
-        ]
-        told.append({"stage": stage, "terms": {name: _term(kept, name) for name in names}})
+        told.append({"stage": stage, "terms": {name: _term(kept, name) for name in entries[-1]["terms"]}})
     return told
 
 

@@ -18,6 +18,7 @@ from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.protocol import Measurement, Outcome
 from zslearn.files import write_atomic
 from zslearn.shapes import Features, Ids
+from zslearn.sheets import training_terms
 
 _OURS, _REFERENCE, _GRID = "#c2410c", "#64748b", "#e2e8f0"
 _N_MAPPED = 60
@@ -75,19 +76,15 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def training_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw the weighted terms of the final training, one panel per stage."""
-    final = [entry for entry in history if entry["part"] == entry["n_parts"] - 1]
-    stages = list(dict.fromkeys(entry["stage"] for entry in final))
+    stages = training_terms(history)
     figure = Figure(figsize=(5.8 * len(stages), 3.6), layout="constrained")
     for axes, stage in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages, strict=True):
-        entries = [entry for entry in final if entry["stage"] == stage]
-        names = [name for name in entries[-1]["terms"] if _belongs(name, stage, stages)]
         axes.set_prop_cycle(color=figure_colours(20))
-        for name in names:
-            points = [(entry["step"], entry["terms"][name]) for entry in entries if name in entry["terms"]]
-            steps, values = zip(*points, strict=True)
-            axes.plot(steps, values, marker=".", markersize=3, linewidth=1.2, label=name.partition(".")[2])
+        for name, term in stage["terms"].items():
+            label = name.partition(".")[2]
+            axes.plot(term["step"], term["value"], marker=".", markersize=3, linewidth=1.2, label=label)
         axes.set_yscale("symlog", linthresh=0.01)
-        axes.set(title=f"{stage.replace('_', ' ')} stage", xlabel="step", ylabel="weighted loss term")
+        axes.set(title=f"{stage['stage'].replace('_', ' ')} stage", xlabel="step", ylabel="weighted loss term")
         axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         _plain(axes)
     return figure
@@ -197,12 +194,6 @@ def _main_axes(rows: Features) -> tuple[Features, Float[np.ndarray, "feature_dim
 
 def _strip(images: Features, height: int, width: int) -> Float[np.ndarray, "height columns"]:
     return np.concatenate(list(images.reshape(-1, height, width)), axis=1)
-
-
-def _belongs(name: str, stage: str, stages: Sequence[str]) -> bool:
-    """Whether a term is of this stage: terms of earlier stages keep their last value in the reports."""
-    phase = name.partition(".")[0]
-    return phase == stage if phase in stages else True
 
 
 def _curve(axes: Axes, measured: Measurement, name: str, colour: str, width: float) -> None:
