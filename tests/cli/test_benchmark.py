@@ -94,13 +94,25 @@ def test_ablate_and_sweep_refuse_what_they_cannot_do(command, tmp_path):
 
 
 def test_a_folder_that_another_run_works_in_keeps_its_plan(command, file, tmp_path):
-    out, plan = tmp_path / "out", '{"experiment_version": 1, "name": "mine"}'
+    out, told = tmp_path / "out", dict.fromkeys(("title", "kind", "command"), "")
+    plan = json.dumps({"experiment_version": 1, "name": "mine", **told, "jobs": []})
     out.mkdir()
     (out / "experiment.json").write_text(plan)
     lock = FolderLock(out)
     assert "out is in use" in refused(command("benchmark", "run", file, "--out", out))
     lock.release()
     assert (out / "experiment.json").read_text() == plan
+
+
+@pytest.mark.parametrize(
+    "plan", [{}, {"name": "mine", "jobs": [1]}, {"name": "mine", "title": "", "jobs": {}}], ids=str
+)
+def test_a_plan_that_is_damaged_is_told(command, file, tmp_path, plan):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "experiment.json").write_text(json.dumps({"experiment_version": 1, **plan}))
+    for words in (["status", out], ["table", out], ["run", file, "--out", out]):
+        assert "experiment.json is damaged" in refused(command("benchmark", *words))
 
 
 def test_help_needs_no_torch():

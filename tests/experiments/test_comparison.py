@@ -14,7 +14,6 @@ title: mixed
 data: [glyphs]
 splits: [1]
 seeds: [0, 1]
-rehearse: false
 references: false
 models:
   - model: ale
@@ -150,6 +149,32 @@ def test_a_record_that_is_damaged_is_named(folder, damaged):
             compare_models(folder)
     finally:
         folder.write(job["key"], record)
+
+
+def test_what_was_not_rehearsed_has_no_corrected_figures(folder):
+    job, record = next(iter(folder.records()))
+    folder.write(job["key"], {**record, "selection": {**record["selection"], "rehearsal": None}})
+    try:
+        (rows,) = compare_models(folder).values()
+    finally:
+        folder.write(job["key"], record)
+    (ale,) = (row for row in rows if row["model"] == "ale")
+    assert (ale["runs"], list(ale["h_by_seed"])) == (2, ["1"])
+    unrehearsed = [
+        {**row, "h_by_seed": {}, **dict.fromkeys(("u_corrected", "s_corrected", "h_corrected"))} for row in rows
+    ]
+    lines = comparison_table({("glyphs", "1"): unrehearsed}).splitlines()[4:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    areas = [float(line[list(COLUMNS).index("ausuc")].split(" ")[0]) for line in cells]
+    assert areas == sorted(areas, reverse=True)
+    assert {line[list(COLUMNS).index(name)] for line in cells for name in ("h_corrected", "h_behind")} == {"-"}
+
+
+def test_runs_say_what_they_were_made_from(folder, rows):
+    record = next(iter(folder.records()))[1]
+    made = rows["ale"]["made_by"][0]
+    assert made["data"]["checksum"] == record["data"]["checksum"]
+    assert (made["seed"], made["config"], made["versions"]) == (0, record["config"], record["versions"])
 
 
 def test_the_table_has_every_column_and_the_best_first(folder):

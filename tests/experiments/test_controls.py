@@ -4,11 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from toy import write_toy_folder
 from zslearn.errors import ConfigError
 from zslearn.evaluation.events import contradictions, holds
 from zslearn.evaluation.protocol import run_protocol
 from zslearn.experiments.arms import CONTROLS
 from zslearn.experiments.controls import _halved, run_control, with_permuted_semantics
+from zslearn.experiments.execution import RunTask, execute
+from zslearn.experiments.experiment import read_experiment
+from zslearn.experiments.jobs import make_jobs
 from zslearn.records import make_record, source_facts
 
 SETTINGS = {"n_updates": 30, "teacher_updates": 30}
@@ -79,6 +83,28 @@ def test_class_means_leave_a_trained_classifier_without_spread(toy_dataset):
 
     _, outcome = run_control("class means", toy_dataset, 0, softmax)
     assert outcome.measurement.plain != softmax(toy_dataset).measurement.plain
+
+
+def test_pictures_of_samples_that_a_control_does_not_use_are_left_out(tmp_path):
+    text = f"""
+title: t
+data: [{write_toy_folder(tmp_path / "TOY")}]
+splits: [official]
+rehearse: false
+references: false
+test_selected: true
+ablation: controls
+models: [{{model: skd, settings: {{n_updates: 2, teacher_updates: 2}}}}]
+"""
+    jobs = make_jobs(read_experiment(text, "t", "t.yaml"))
+    plain = next(job for job in jobs if job.control is None)
+    for job in (plain, *(job for job in jobs if job.control is not None)):
+        record = execute(RunTask(job=job))
+        assert record["status"] == "finished", record
+        uses_other_samples = job.control in ("class means", "real unseen samples")
+        assert (record["diagnostics"]["generated"] is None) == uses_other_samples
+        assert (record["sheet"]["map"] is None) == uses_other_samples
+        assert ("test_selected" in record) == (job.control is None)
 
 
 def test_a_class_with_one_sample_has_no_half_to_learn_from(toy_dataset):

@@ -28,7 +28,9 @@ class Recorded(ExperimentFolder):
                 if value is not None:
                     figures = dict.fromkeys(("t1", "u", "s", "h", "ausuc"), value)
                     references = {"ridge": {**figures, "corrected": dict.fromkeys(figures, 0.1)}}
-                    self.write(key, {"status": "finished", "metrics_corrected": figures, "references": references})
+                    selection = {"rehearsal": {"chosen": 0} if self.plan.get("rehearse", True) else None}
+                    record = {"status": "finished", "metrics": figures, "metrics_corrected": figures, "seconds": {}}
+                    self.write(key, {**record, "references": references, "selection": selection})
 
 
 UNITS = [(str(split), seed) for split in range(8) for seed in range(2)]
@@ -128,6 +130,21 @@ def test_sweeps_compare_each_value_with_what_is_set(tmp_path):
     assert (comparison.name, comparison.against) == ("w = 2", "as set")
     assert comparison.gain.mean == pytest.approx(0.05)
     assert group.as_dict()["comparisons"][0]["verdict"] == "better"
+
+
+def test_rows_of_a_grid_are_told_apart_by_model_and_label(tmp_path):
+    values = {("a", None): series(0.5), ("a", "a"): series(0.3), ("a", "ridge"): series(0.2)}
+    (group,) = summarise_experiment(Recorded(tmp_path, "grid", values))
+    means = {row.name: row.summary("h").mean for row in group.rows}
+    assert means == pytest.approx({"a": 0.575, "a: a": 0.375, "a: ridge": 0.275, "ridge": 0.1})
+
+
+def test_where_nothing_was_rehearsed_rows_are_compared_by_ausuc_whatever_the_plan_says(tmp_path):
+    folder = Recorded(tmp_path, "grid", {("a", None): series(0.5)}, rehearse=False)
+    folder.plan["rehearse"] = True
+    (group,) = summarise_experiment(folder)
+    assert group.metric == "ausuc"
+    assert "corrected" not in summary_table([group])
 
 
 def test_figures_chosen_on_test_stand_in_columns_of_that_name(tmp_path):

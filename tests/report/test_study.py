@@ -67,6 +67,17 @@ def test_a_damaged_record_is_a_hole_among_the_others(study_of, change, cause):
     assert cause in hole.cause
 
 
+@pytest.mark.parametrize("split", ["²", "-1", "1.5", "9" * 5_000])
+def test_a_split_that_is_no_number_is_damage(study_of, split):
+    folder = study_of({"seed": 0}, {"seed": 1})
+    told = json.loads((folder / "experiment.json").read_text())
+    told["jobs"][1]["split"] = split
+    (folder / "experiment.json").write_text(json.dumps(told))
+    study = read_study(folder)
+    assert [hole.status for hole in study.holes] == ["damaged"]
+    assert "split" in study.holes[0].cause
+
+
 def test_what_could_not_be_measured_is_no_damage(study_of):
     figures = {"t1": None, "u": None, "s": 0.5, "h": None, "ausuc": None}
     (run,) = read_study(study_of({"metrics": figures, "metrics_corrected": figures})).runs

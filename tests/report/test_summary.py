@@ -239,7 +239,7 @@ def test_published_rows_stand_beside_the_official_split_alone(study_of):
         ({"setting": {"samples": "transductive"}}, "Transductive (unseen samples were seen, unlabelled)"),
         ({"setting": {"unseen_semantics_in_training": True}}, "Trained with the semantics of unseen classes"),
         ({"selection": {"rehearsal": None}}, "U, S and H are not corrected for label shift, on toy"),
-        ({"test_selected": {"best_h": 0.9}}, "Test-selected figures are the best of several"),
+        ({"test_selected": {"h": 0.9}}, "Test-selected figures are the best of several"),
         ({"versions": {"zslearn": "9.9"}, "seed": 1}, "several versions of zslearn: 0.1.0, 9.9."),
         ({"data_facts": {"checksum": "f00"}, "seed": 1}, "the runs saw 2 different versions of the data"),
         ({"status": "failed", "seed": 1}, "Of 2 runs 1 failed: see Holes."),

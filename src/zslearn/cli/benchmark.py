@@ -128,8 +128,6 @@ def _status(arguments: argparse.Namespace) -> int:
     folder = ExperimentFolder.open(arguments.folder)
     lines = folder.status()
     counts = counted(lines)
-    # Without a rehearsal nothing is corrected, and H says little.
-    first = "h" if folder.plan.get("rehearse", True) else "t1"
     if arguments.json:
         print(json.dumps({"name": folder.plan["name"], "counts": counts, "jobs": lines}, indent=2))
         return 0
@@ -140,6 +138,8 @@ def _status(arguments: argparse.Namespace) -> int:
         if said == FAILED:
             said += f": {line['cause']}"
         elif said == FINISHED:
+            # Without a rehearsal nothing is corrected, and H says little.
+            first = "h" if line["rehearsed"] else "t1"
             said += (
                 f", {first.upper()} {100 * line['metrics_corrected'][first]:.1f}, AUSUC {line['metrics']['ausuc']:.3f}"
             )

@@ -11,7 +11,7 @@ import numpy as np
 
 from zslearn.errors import RunFolderError
 from zslearn.evaluation.statistics import summarise, t_interval
-from zslearn.experiments.folder import FINISHED, ExperimentFolder
+from zslearn.experiments.folder import FINISHED, ExperimentFolder, rehearsed
 
 COLUMNS: Final[Mapping[str, str]] = {
     "model": "model",
@@ -41,7 +41,8 @@ def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[
     Figures are means and standard deviations over the seeds of a split: percent, AUSUC as a fraction. ``h_by_seed`` is
     corrected H of each seed. ``updates`` are those of the model itself, teachers not counted: as many as were set, for
     each run where they differ, and as were done on average; ``seconds`` the final training with all that comes after
-    it; ``memory`` the most that the process had held by its end; ``trials`` the settings that rehearsals compared.
+    it; ``memory`` the most that the process had held by its end; ``trials`` the settings that rehearsals compared;
+    ``made_by`` data, seed, settings, versions and machine of each run. Corrected figures are those of rehearsed runs.
 
     Args:
         folder: An experiment's folder; runs that are not finished are left out.
@@ -62,7 +63,7 @@ def compare_models(folder: ExperimentFolder) -> dict[tuple[str, str], list[dict[
 
 
 def comparison_table(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> str:
-    """Lay the rows out as Markdown, the best corrected H first; a mean stands before its standard deviation.
+    """Lay the rows out as Markdown, the best corrected H (or else AUSUC) first, means before standard deviations.
 
     By how much corrected H is behind that of the best row stands with Student's 95 % interval of the differences seed
     by seed, where there are two seeds or more. The best is chosen on the same rows, and each of the others has its
@@ -70,7 +71,7 @@ def comparison_table(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]
     """
     blocks = []
     for (data, split), rows in groups.items():
-        ordered = sorted(_behind_the_best(rows), key=lambda row: -_mean(row["h_corrected"]))
+        ordered = sorted(_behind_the_best(rows), key=lambda row: (-_mean(row["h_corrected"]), -_mean(row["ausuc"])))
         cells = [list(COLUMNS.values()), *([_cell(key, row[key]) for key in COLUMNS] for row in ordered)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [_line(line, widths) for line in cells]
@@ -110,19 +111,28 @@ def _behind_the_best(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _row(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     settings = {record["setting"]["unseen_semantics_in_training"] for record in records}
+    # Without a rehearsal nothing is corrected.
+    corrected = [record for record in records if rehearsed(record)]
     return {
         "runs": len(records),
         **{key: _spread(records, "metrics", key) for key in ("t1", "u", "s", "h", "ausuc")},
-        **{f"{key}_corrected": _spread(records, "metrics_corrected", key) for key in ("u", "s", "h")},
+        **{f"{key}_corrected": _spread(corrected, "metrics_corrected", key) for key in ("u", "s", "h")},
         "h_by_seed": {
-            str(record["seed"]): 100 * h for record in records if (h := record["metrics_corrected"]["h"]) is not None
+            str(record["seed"]): 100 * h for record in corrected if (h := record["metrics_corrected"]["h"]) is not None
         },
         "unseen_semantics": settings.pop() if len(settings) == 1 else None,
         "updates": _updates(records),
         "seconds": float(np.mean([sum(_of_final_fit(record)) for record in records])),
         "memory": max(record["peak_memory_bytes"] for record in records) / _GIGA,
         "trials": max(_n_trials(record["selection"]) for record in records),
+        "made_by": [_making(record) for record in records],
     }
+
+
+def _making(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was made from, for whoever wants to make it again."""
+    data = {name: record["data"][name] for name in ("name", "split", "checksum")}
+    return {"data": data, **{name: record[name] for name in ("seed", "config", "versions", "hardware")}}
 
 
 def _spread(records: Sequence[Mapping[str, Any]], kind: str, key: str) -> dict[str, float | None] | None:

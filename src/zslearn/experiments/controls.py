@@ -64,6 +64,11 @@ def with_permuted_semantics(dataset: ZSLDataset, rng: np.random.Generator) -> ZS
     return replace(dataset, semantics=semantics)
 
 
+def draws_samples_itself(control: str | None) -> bool:
+    """Return whether a control gives the final classifier other samples than the generator's."""
+    return control in ("class means", "real unseen samples")
+
+
 def uses_test_data(control: str | None) -> bool:
     """Return whether a control learns from test rows, so that its figures are a ceiling."""
     return control == "real unseen samples"

@@ -5,20 +5,18 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-
-import numpy as np
 
 from zslearn.configuration import field_facts
 from zslearn.data.dataset import ZSLDataset
 from zslearn.errors import ZslearnError, is_out_of_memory
 from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.collapse import signs_of_collapse
-from zslearn.evaluation.metrics import Metrics, seen_unseen_curve
+from zslearn.evaluation.metrics import Metrics, evaluate_scores
 from zslearn.evaluation.protocol import Outcome, run_protocol
-from zslearn.experiments.controls import run_control, uses_test_data
+from zslearn.experiments.controls import draws_samples_itself, run_control, uses_test_data
 from zslearn.experiments.jobs import Job, Study
 from zslearn.models import model_entry
 from zslearn.records import make_record, source_facts
@@ -154,9 +152,13 @@ def _run(task: RunTask) -> dict[str, Any]:
         record["setting"] = {**record["setting"], "samples": "labelled unseen test samples"}
     if task.searched is not None:
         record["selection"]["search"] = dict(task.searched)
+    sheet = make_sheet(dataset, outcome, history)
+    if draws_samples_itself(job.control):
+        # What was looked at are the generator's samples, which this control does not use.
+        record["diagnostics"] = {**record["diagnostics"], "generated": None}
+        sheet |= {"map": None, "images": None}
     if job.test_selected:
         record["test_selected"] = _test_selected(task, dataset, outcome)
-    sheet = make_sheet(dataset, outcome, history)
     return {**record, "status": "finished", "job": job.entry(), "sheet": sheet}
 
 
@@ -168,7 +170,7 @@ def _test_selected(task: RunTask, dataset: ZSLDataset, outcome: Outcome) -> dict
     candidates, over = task.trials, "the trials of its search"
     if not candidates:
         candidates, over = _lengths(task.job.model, settings), "lengths of its training"
-    test, best = dataset.test_in_place(), dict.fromkeys((*Metrics.__dataclass_fields__, "best_h"), 0.0)
+    test, best = dataset.test_in_place(), dict.fromkeys(Metrics.__dataclass_fields__, 0.0)
     for candidate in candidates:
         trained = GenerativeZSL(
             estimator.model,
@@ -177,10 +179,8 @@ def _test_selected(task: RunTask, dataset: ZSLDataset, outcome: Outcome) -> dict
             seed=estimator.seed,
             device=estimator.device,
         ).fit_view(dataset.training_in_place())
-        curve = seen_unseen_curve(
-            trained.recogniser_.scores(test.features), test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids
-        )
-        figures = {**asdict(curve.metrics_at(0.0)), "best_h": float(np.max(curve.harmonic_means))}
+        scores = trained.recogniser_.scores(test.features)
+        figures = evaluate_scores(scores, test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids).as_dict()
         best = {name: max(best[name], value) for name, value in figures.items()}
     return {"chosen_on": "the test view", "over": over, "n_candidates": len(candidates), **best}
 

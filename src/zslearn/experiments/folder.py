@@ -19,6 +19,9 @@ from zslearn.locks import FolderLock, is_free, told_as
 EXPERIMENT_VERSION = 1
 EXPERIMENT_FILE = "experiment.json"
 FINISHED, FAILED, MISSING = "finished", "failed", "missing"
+METRICS = ("t1", "u", "s", "h", "ausuc")
+"""The five figures, in the order of tables."""
+_JOB_FIELDS = {"key", "data", "split", "model", "arm", "seed", "marks"}
 
 
 class ExperimentFolder:
@@ -103,7 +106,7 @@ class ExperimentFolder:
             ) from error
         except (OSError, ValueError) as error:
             raise RunFolderError(
-                f"{file} cannot be read", received=str(error), remedy="Run the experiment again."
+                f"{file} cannot be read", received=str(error), remedy="Run the experiment in another folder."
             ) from error
         if not isinstance(plan, dict) or plan.get("experiment_version") != EXPERIMENT_VERSION:
             version = plan.get("experiment_version") if isinstance(plan, dict) else None
@@ -111,7 +114,13 @@ class ExperimentFolder:
                 f"{file} is not of this version",
                 expected=f"experiment_version {EXPERIMENT_VERSION}",
                 received=str(version),
-                remedy="Run the experiment again.",
+                remedy="Run the experiment in another folder.",
+            )
+        if not _is_whole_plan(plan):
+            raise RunFolderError(
+                f"{file} is damaged",
+                expected="a name, a title, a kind, a command and a list of jobs, each described in full",
+                remedy="Run the experiment in another folder.",
             )
         return cls(path, plan)
 
@@ -132,12 +141,25 @@ class ExperimentFolder:
         write_json(self.record_path(key), told)
 
     def read(self, key: str) -> dict[str, Any] | None:
-        """Return the record of a run; None where there is none, or none that can be read."""
+        """Return the record of a run; None where there is none, or none that can be read.
+
+        Raises:
+            RunFolderError: If it says that the run finished, and lacks what tables read of it.
+        """
+        path = self.record_path(key)
         try:
-            record = read_json(self.record_path(key))
+            record = read_json(path)
         except (OSError, ValueError):
             return None
-        return record if isinstance(record, dict) and record.get("status") in (FINISHED, FAILED) else None
+        if not isinstance(record, dict) or record.get("status") not in (FINISHED, FAILED):
+            return None
+        if record["status"] == FINISHED and not _is_whole(record):
+            raise RunFolderError(
+                f"{path.name} is damaged",
+                expected="figures, references, seconds and what was chosen, as a finished run leaves them",
+                remedy="Remove it from the folder of records, and run the experiment again.",
+            )
+        return record
 
     def records(self) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
         """Yield every planned job with its record, where there is one."""
@@ -152,17 +174,45 @@ class ExperimentFolder:
             if record is not None and record["status"] == FAILED:
                 line["cause"] = record.get("cause", "unknown")
             elif record is not None:
-                line["metrics"] = record.get("metrics")
-                line["metrics_corrected"] = record.get("metrics_corrected")
-                line["seconds"] = sum(record.get("seconds", {}).values())
+                line |= {name: record[name] for name in ("metrics", "metrics_corrected")}
+                line["rehearsed"] = rehearsed(record)
+                line["seconds"] = sum(record["seconds"].values())
             lines.append(line)
         return lines
+
+
+def rehearsed(record: Mapping[str, Any]) -> bool:
+    """Whether a finished run was rehearsed, so that U, S and H are corrected for label shift."""
+    return bool(record["selection"]["rehearsal"])
 
 
 def counted(status: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Return how many jobs are finished, failed and missing."""
     counts = Counter(line["status"] for line in status)
     return {name: counts[name] for name in (FINISHED, FAILED, MISSING)}
+
+
+def _is_whole_plan(plan: Mapping[str, Any]) -> bool:
+    jobs = plan.get("jobs")
+    return (
+        all(isinstance(plan.get(name), str) for name in ("name", "title", "kind", "command"))
+        and isinstance(jobs, list)
+        and all(isinstance(job, dict) and job.keys() >= _JOB_FIELDS and isinstance(job["marks"], dict) for job in jobs)
+    )
+
+
+def _is_whole(record: Mapping[str, Any]) -> bool:
+    """Whether the record of a finished run holds what tables read of it."""
+    parts = ("metrics", "metrics_corrected", "references", "seconds", "selection")
+    if not all(isinstance(record.get(name), dict) for name in parts):
+        return False
+    measured = [record["metrics"], record["metrics_corrected"]]
+    measured += [isinstance(each, dict) and each.get("corrected") for each in record["references"].values()]
+    return (
+        all(isinstance(figures, dict) and figures.keys() >= set(METRICS) for figures in measured)
+        and all(isinstance(value, int | float) for value in record["seconds"].values())
+        and "rehearsal" in record["selection"]
+    )
 
 
 def _check_is_ours(path: Path, experiment: Experiment) -> None:

@@ -220,6 +220,8 @@ def _job(
             device=experiment.device,
         )
     control = arm.control if arm else None
+    # A control is not refitted for every candidate.
+    test_selected = experiment.test_selected and control is None
     depends_on = {
         **facts,
         "settings": settings,
@@ -227,7 +229,7 @@ def _job(
         "arm": arm.name if arm else None,
         "control": control,
         "references": experiment.references,
-        "test_selected": experiment.test_selected,
+        "test_selected": test_selected,
         "study": _key(searched) if searched else None,
     }
     return Job(
@@ -242,7 +244,7 @@ def _job(
         study=study,
         rehearse=experiment.rehearse,
         references=experiment.references,
-        test_selected=experiment.test_selected,
+        test_selected=test_selected,
         device=experiment.device,
         marks={"settings": choice.mark, **(arm.marks if arm else {}), **({"control": control} if control else {})},
     )

@@ -11,9 +11,8 @@ import numpy as np
 
 from zslearn.evaluation.statistics import Comparison, Summary, several_splits, summarise
 from zslearn.experiments.contrasts import Measured, Unit, contrasts
-from zslearn.experiments.folder import FAILED, FINISHED, ExperimentFolder
+from zslearn.experiments.folder import FAILED, FINISHED, METRICS, ExperimentFolder, rehearsed
 
-METRICS = ("t1", "u", "s", "h", "ausuc")
 TEST_SELECTED = "test_selected"
 """What begins the names of figures that were chosen on the test view."""
 
@@ -29,6 +28,7 @@ class Row:
         is_reference: Whether it is a closed-form reference that was measured beside the models.
         n_planned: Runs that the experiment asks for.
         n_failed: Runs of these that failed.
+        rehearsed: Whether any of them was rehearsed, so that its figures are corrected for label shift.
         values: The finished ones' figures, by metric and unit; fractions in [0, 1].
     """
 
@@ -38,6 +38,7 @@ class Row:
     is_reference: bool = False
     n_planned: int = 0
     n_failed: int = 0
+    rehearsed: bool = False
     values: dict[str, dict[Unit, float]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, unit: Unit, figures: Mapping[str, float | None]) -> None:
@@ -104,10 +105,10 @@ class Group:
 
 
 def summarise_experiment(folder: ExperimentFolder) -> list[Group]:
-    """Sum up what is finished of an experiment: compared by corrected H where runs rehearse, otherwise by AUSUC."""
-    kind, metric = folder.plan["kind"], "h" if folder.plan.get("rehearse", True) else "ausuc"
-    groups = []
+    """Sum up what is finished of an experiment: compared by corrected H, or by AUSUC where nothing was rehearsed."""
+    kind, groups = folder.plan["kind"], []
     for (data, splits), rows in _rows(folder).items():
+        metric = "h" if any(row.rehearsed for row in rows.values()) else "ausuc"
         compared = [row for row in rows.values() if kind == "grid" or not row.is_reference]
         groups.append(
             Group(
@@ -129,7 +130,9 @@ def _rows(folder: ExperimentFolder) -> dict[tuple[str, str], dict[str, Row]]:
         rows = groups[job["data"], "official" if job["split"] == "official" else "class splits"]
         name = job["model"]
         if job["arm"] is not None:
-            name = f"{name}: {job['arm']}" if len(models) > 1 else job["arm"]
+            # An arm has a name of its own; a label need not tell from what is not labelled, or from a reference.
+            alone = len(models) == 1 and folder.plan["kind"] != "grid"
+            name = job["arm"] if alone else f"{name}: {job['arm']}"
         row = rows.setdefault(name, Row(name=name, model=job["model"], marks=job["marks"]))
         row.n_planned += 1
         row.n_failed += record is not None and record["status"] == FAILED
@@ -137,6 +140,7 @@ def _rows(folder: ExperimentFolder) -> dict[tuple[str, str], dict[str, Row]]:
             continue
         unit = (job["split"], job["seed"])
         row.add(unit, _figures(record))
+        row.rehearsed |= rehearsed(record)
         if "control" in job["marks"]:
             # Its references were measured on data that the control has changed.
             continue

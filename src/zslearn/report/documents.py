@@ -149,7 +149,7 @@ def to_csv(digest: Digest) -> str:
             for unit, figures in row.corrected.items():
                 values = [_exact(figures[metric]) for metric in METRICS]
                 values += [_exact(row.plain[unit][metric]) for metric in ("u", "s", "h")]
-                best = next((run.part("test_selected").get("best_h") for run in row.runs if run.unit == unit), None)
+                best = next((run.part("test_selected").get("h") for run in row.runs if run.unit == unit), None)
                 values.append(_exact(best) if isinstance(best, int | float) else "")
                 facts = [csv_text(group.data), csv_text(unit[0]), str(unit[1]), csv_text(row.method), row.kind]
                 facts += [_truth(row.uses_test_data), _truth(unit in made_up)]

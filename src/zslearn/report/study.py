@@ -20,6 +20,8 @@ EXPERIMENT_FILE: Final = "experiment.json"
 METRICS: Final = ("t1", "u", "s", "h", "ausuc")
 """The five figures, in the order of tables."""
 
+_SPLIT_DIGITS: Final = 9
+
 Figures = Mapping[str, float]
 """The five figures by name, fractions; NaN where there was nothing to measure."""
 
@@ -212,7 +214,7 @@ def _run(record: Mapping[str, Any], job: Mapping[str, Any], key: str, sheet_path
         return Run(
             key=key,
             data=_word(job.get("data") or facts["name"]),
-            split=_word(job.get("split") or facts["split"]),
+            split=_split(job.get("split") or facts["split"]),
             model=_word(job.get("model") or record["model"]),
             seed=int(record["seed"]),
             arm=_text(job.get("arm")),
@@ -273,6 +275,14 @@ def _word(value: Any) -> str:
     return str(value)
 
 
+def _split(value: Any) -> str:
+    """Return the name of a split: ``official``, or a number of a few digits."""
+    word = _word(value)
+    if word != "official" and not (word.isascii() and word.isdecimal() and len(word) <= _SPLIT_DIGITS):
+        raise ValueError(f"split: {word[:40]!r}")
+    return word
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -283,7 +293,7 @@ def _text(value: Any) -> str:
 
 def split_words(splits: Sequence[str]) -> str:
     """Say which splits these are, in a few words."""
-    numbers = sorted({int(split) for split in splits if split.isdigit()})
+    numbers = sorted({int(split) for split in splits if split != "official"})
     words = ["official split"] if "official" in splits else []
     if numbers:
         whole = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))

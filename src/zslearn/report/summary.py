@@ -49,8 +49,8 @@ class Row:
 
     @property
     def test_selected(self) -> float | None:
-        """The mean over its runs of the best H *on test*, a fraction; None where it was not sought."""
-        told = [run.part("test_selected").get("best_h") for run in self.runs]
+        """The mean over its runs of the best H *on test* among candidates, a fraction; None where it was not sought."""
+        told = [run.part("test_selected").get("h") for run in self.runs]
         values = [value for value in told if isinstance(value, int | float)]
         return sum(values) / len(values) if values else None
 
