@@ -120,6 +120,15 @@ def test_damaged_parquet_is_refused(tmp_path):
         next(feature_blocks(tmp_path / "x.parquet", 4))
 
 
+def test_nothing_in_a_categorical_column_is_no_number(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra data")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra data")
+    column = arrow.array([1.0, None, 2.0]).dictionary_encode()
+    parquet.write_table(arrow.table({"x": column}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="nan in row 1, column 0"):
+        next(feature_blocks(tmp_path / "x.parquet", 4))
+
+
 def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path):
     arrow = pytest.importorskip("pyarrow", reason="needs the extra data")
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra data")

@@ -10,7 +10,7 @@ from zslearn import load_data
 from zslearn.data.columns import read_columns
 from zslearn.data.dataset import UNLABELLED
 from zslearn.data.inspection import inspect_data
-from zslearn.data.own import class_table, read_own
+from zslearn.data.own import class_table, read_classes, read_own, read_rows
 from zslearn.errors import DataError, UnknownNameError
 
 
@@ -144,6 +144,35 @@ def test_tables_may_be_parquet(folder):
     (folder / "classes.csv").unlink()
     (folder / "rows.csv").unlink()
     assert load_data(folder).checksum == expected
+
+
+@pytest.mark.parametrize("column", ["label", "part", "split", "group"])
+def test_nothing_in_a_categorical_column_is_nothing(folder, column):
+    """As data frames write it: an index into the distinct words, and none where there is no word."""
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra data")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra data")
+    (folder / "rows.csv").unlink()
+    words = {"label": LABELS, "part": ["test"] * 59 + ["unused"], "group": ["a"] * 60}
+    if column == "split":
+        (folder / "classes.csv").unlink()
+        words = {"name": list(ANIMALS), "split": ["seen"] * 5 + ["unseen"]}
+    words[column] = [None, *words[column][1:]]
+    table = {name: arrow.array(entries).dictionary_encode() for name, entries in words.items()}
+    parquet.write_table(arrow.table(table), folder / ("classes.parquet" if column == "split" else "rows.parquet"))
+    if column == "split":
+        assert read_classes(folder).split == ("", *["seen"] * 4, "unseen")
+        return
+    told = read_rows(folder, folder / "features.npy")
+    assert {"label": told.labels, "part": told.parts, "group": told.groups}[column][:2] == ("", words[column][1])
+
+
+def test_a_categorical_column_without_any_word_is_empty(folder):
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra data")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra data")
+    (folder / "rows.csv").unlink()
+    nothing = arrow.DictionaryArray.from_arrays(arrow.array([None] * 60, arrow.int8()), arrow.array([], arrow.string()))
+    parquet.write_table(arrow.table({"label": LABELS, "part": nothing}), folder / "rows.parquet")
+    assert read_rows(folder, folder / "features.npy").parts == ("",) * 60
 
 
 def test_semantics_come_from_the_file_that_is_named(folder):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn.data.checks import check_features
+from zslearn.data.columns import arrow_entries
 from zslearn.data.limits import check_unpacked
 from zslearn.data.tables import open_features
 from zslearn.errors import DataError, ZslearnError, first_line, require_extra
@@ -195,8 +196,7 @@ def _parquet_blocks(path: Path, n_rows: int) -> Iterator[NDArray[Any]]:
                 unpacked_bytes = file.metadata.row_group(number).total_byte_size
                 check_unpacked(path.name, unpacked_bytes, stored_bytes=stored_bytes)
             for batch in file.iter_batches(n_rows):
-                columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
-                yield np.column_stack(columns)
+                yield np.column_stack([arrow_entries(column) for column in batch.columns])
     except ZslearnError:
         raise
     # Damaged bytes end in errors of several types (arrow, OS, value, memory ...).

@@ -148,6 +148,22 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
+def arrow_entries(column: Any) -> NDArray[Any]:
+    """Return the entries of a column of arrow, ``[n_rows]``; what is missing is None, or NaN among numbers.
+
+    Args:
+        column: An array of arrow, or one in pieces.
+
+    Raises:
+        MissingExtraError: If pyarrow is not installed.
+    """
+    types = require_extra("pyarrow.types", "data")
+    # A missing entry of a dictionary has the index -1, which numpy takes for the last of its values.
+    plain = column.cast(column.type.value_type) if types.is_dictionary(column.type) else column
+    entries: NDArray[Any] = plain.to_numpy(zero_copy_only=False)
+    return entries
+
+
 def _read_csv(path: Path) -> tuple[list[str], list[NDArray[Any]]]:
     check_file(path)
     with path.open(newline="", encoding="utf-8-sig") as file:
@@ -182,7 +198,7 @@ def _read_parquet(path: Path) -> tuple[list[str], list[NDArray[Any]]]:
         check_unpacked(path.name, max(encoded_bytes, entry_bytes), stored_bytes=stored_bytes)
         table = file.read()
     names = [clean(str(name)) for name in table.column_names]
-    return names, [column.to_numpy() for column in table.columns]
+    return names, [arrow_entries(column) for column in table.columns]
 
 
 def _check_names(path: Path, names: list[str]) -> None:
