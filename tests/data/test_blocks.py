@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from zslearn.data.blocks import feature_blocks, text_blocks
+from zslearn.data.own import read_feature_matrix
 from zslearn.errors import DataError, MissingExtraError
 
 ROWS = np.random.default_rng(0).normal(size=(23, 5)).astype(np.float32)
@@ -66,6 +67,22 @@ def test_text_is_values_or_json_with_or_without_a_heading():
     assert read('\n{"features": [1, 2], "id": 7}\n{"features": [3, 4.5]}') == expected
     assert read("") == []
     assert read("a,b\n") == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_columns_that_are_counted_are_a_heading_to_all_readers(tmp_path, first):
+    """A data frame without names writes 0,1,2,... above its rows."""
+    path = tmp_path / "features.csv"
+    lines = [",".join(map(str, range(first, first + 3))), "0.5,1,2", "0,1,2"]
+    path.write_text("\n".join(lines))
+    expected = [[0.5, 1.0, 2.0], [0.0, 1.0, 2.0]]
+    assert np.concatenate(list(feature_blocks(path, 10))).tolist() == expected
+    assert read_feature_matrix(path).tolist() == expected
+
+
+def test_few_whole_numbers_and_decimals_in_the_first_line_are_a_sample():
+    for first in ("0,1", "0.0,1.0,2.0", "0,1,3", "1,2,3.5"):
+        assert read(f"{first}\n") == [[list(map(float, first.split(",")))]]
 
 
 @pytest.mark.parametrize(
