@@ -221,6 +221,34 @@ def test_separators_of_other_countries_and_words_for_truth(tmp_path):
     assert table.attributes.tolist() == [[1.0, 1.5], [0.0, 2.0]]
 
 
+def test_decimal_commas_are_refused_not_read_as_sentences(tmp_path):
+    path = tmp_path / "classes.csv"
+    path.write_text("name;stripes\nzebra;1\nhorse;0,5\nokapi;0,25\n")
+    with pytest.raises(
+        DataError, match=r"the column stripes of classes.csv has decimal commas .*0\.5; received '0,5' in row 2"
+    ):
+        class_table(path)
+    path.write_text("name;text\nzebra;striped, like 1\nhorse;0,5\n")
+    assert class_table(path).sentences == {"text": ("striped, like 1", "0,5")}
+
+
+def test_texts_that_are_left_out_beside_attributes_are_named(folder):
+    columns = {
+        **class_columns(),
+        "split": ["seen"] * 5 + ["unseen"],
+        "size": ["n/a", "50%", "0", "n/a", "1", ""],
+        "text": [f"a {name}" for name in ANIMALS],
+    }
+    write_table(folder / "classes.csv", columns)
+    told = "columns of classes.csv hold texts and are not used as attributes: size, text"
+    data = load_data(folder)
+    assert told in data.warnings
+    assert data.attribute_names == tuple(ATTRIBUTES)
+    assert [finding.level for finding in inspect_data(str(folder)).findings if finding.what == told] == ["note"]
+    np.savez(folder / "semantics.npz", names=np.array(ANIMALS), semantics=np.eye(len(ANIMALS)))
+    assert told not in load_data(folder).warnings
+
+
 def test_names_that_look_equal_are_equal(folder):
     """The same letters in composed and decomposed form, as file systems differ in it."""
     columns = {**class_columns(), "split": ["seen"] * 5 + ["unseen"]}
