@@ -101,6 +101,25 @@ def test_labels_from_a_table(encoder, photos, tmp_path):
         extracted(encoder, photos, tmp_path / "other", table)
 
 
+def test_a_table_finds_names_in_other_forms_and_with_other_endings(encoder, photos, tmp_path):
+    """Tables have composed letters and no outer blanks; file systems may have both."""
+    (photos / "grün" / "0.png").rename(photos / "gru\u0308n 0.png ")
+    (photos / "grün" / "1.png").rename(photos / "scan.dat")
+    table = write_table(tmp_path / "labels.csv", {"file": ["grün 0.png", "scan.dat"], "label": ["green", "green"]})
+    extracted(encoder, photos, tmp_path / "data", table)
+    assert [row["file"] for row in rows_of(tmp_path / "data")] == ["gru\u0308n 0.png ", "scan.dat"]
+    (photos / "grün" / "2.png").rename(photos / "grün 0.png")
+    with pytest.raises(DataError, match=r"have several files in .*'gr.xfcn 0.png' and 'gru.u0308n 0.png '"):
+        extracted(encoder, photos, tmp_path / "other", table)
+
+
+def test_a_table_may_name_images_of_a_folder_where_no_ending_is_known(encoder, photos, tmp_path):
+    (tmp_path / "scans").mkdir()
+    (photos / "blue" / "0.png").rename(tmp_path / "scans" / "0.dat")
+    table = write_table(tmp_path / "labels.csv", {"file": ["0.dat"], "label": ["blue"]})
+    assert extracted(encoder, tmp_path / "scans", tmp_path / "data", table).n_images == 1
+
+
 def test_images_that_cannot_be_read_are_listed_and_nothing_else_is_lost(encoder, photos, tmp_path):
     (photos / "blue" / "empty.jpg").write_bytes(b"")
     (photos / "blue" / "text.png").write_text("no image")
@@ -216,7 +235,7 @@ def test_sources_without_images_are_refused(encoder, tmp_path):
         ("none", "there is no folder"),
     ):
         with pytest.raises(DataError, match=message):
-            ImageSource(tmp_path / name)
+            list_images(ImageSource(tmp_path / name))
     with pytest.raises(DataError, match="none of the images can be read"):
         extracted(encoder, tmp_path / "bad", tmp_path / "data")
     assert not (tmp_path / "data").exists()

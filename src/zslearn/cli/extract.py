@@ -62,9 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
     source = ImageSource(arguments.images)
     images = list_images(source, arguments.labels)
-    if source.others:
-        what = "file is no image by its ending" if len(source.others) == 1 else "files are no images by their endings"
-        print(f"note: {len(source.others):,} {what}: {printable(listed(source.others))}", file=sys.stderr)
+    taken = {image.name for image in images}
+    others = [name for name in source.others if name not in taken]
+    if others:
+        what = "file is no image by its ending" if len(others) == 1 else "files are no images by their endings"
+        print(f"note: {len(others):,} {what}: {printable(listed(others))}", file=sys.stderr)
     encoder = ImageEncoder(arguments.backbone, pooling=arguments.pooling, half=arguments.half, device=arguments.device)
     try:
         with CountProgress("images", len(images)) as progress:

@@ -18,7 +18,7 @@ import numpy as np
 
 from zslearn.allocator import freed_memory_kept
 from zslearn.data.checks import listed
-from zslearn.data.columns import clean, read_columns, write_columns
+from zslearn.data.columns import Columns, clean, read_columns, write_columns
 from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, open_image
 from zslearn.data.limits import MAX_FILES, check_file, check_unpacked, files_below, parse_json, read_json
 from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS, read_facts
@@ -86,7 +86,7 @@ class ImageSource:
         others: The files that are no images by their endings, sorted.
 
     Raises:
-        DataError: If it is neither, or holds no image.
+        DataError: If it is neither.
     """
 
     def __init__(self, path: Path) -> None:
@@ -95,13 +95,6 @@ class ImageSource:
         shown = sorted(name for name in self._all_names() if not _is_hidden(name))
         self.names = [name for name in shown if _is_image(name)]
         self.others = [name for name in shown if not _is_image(name)]
-        if not self.names:
-            raise DataError(
-                f"there is no image in {path}",
-                expected=f"files ending in {', '.join(sorted(IMAGE_ENDINGS))}",
-                received="none",
-                remedy="Give the folder above the images, or one folder per class.",
-            )
 
     def open(self, name: str) -> Image:
         """Read one of the images.
@@ -137,31 +130,56 @@ def list_images(source: ImageSource, labels: Path | None = None) -> tuple[ImageF
     """List the images with their labels.
 
     Without a table, the label of an image is the name of the first folder on the way to it; images outside any folder
-    have none. With a table (columns ``file`` and ``label``, optional ``part`` and ``group``), its lines are the images.
+    have none. With a table (columns ``file`` and ``label``, optional ``part`` and ``group``), its lines are the images,
+    whatever their endings. Names match in either form of Unicode, and without outer blanks.
 
     Args:
         source: Where the images are.
         labels: The table.
 
     Raises:
-        DataError: If the table names images that are not there.
+        DataError: If there is no image, or the table names images that are not there or that cannot be told apart.
     """
     if labels is None:
+        if not source.names:
+            raise DataError(
+                f"there is no image in {source.path}",
+                expected=f"files ending in {', '.join(sorted(IMAGE_ENDINGS))}",
+                received="none",
+                remedy="Give the folder above the images, or one folder per class.",
+            )
         return tuple(
             ImageFile(name, clean(PurePosixPath(name).parts[0]) if "/" in name else "") for name in source.names
         )
     table = read_columns(labels)
-    there = set(source.names)
-    missing = [name for name in table.texts(FILE) if name not in there]
+    names = _names_in_source(table, source)
+    optional = [table.texts(name) if name in table else [""] * len(table) for name in (PART, GROUP)]
+    return tuple(map(ImageFile, names, table.texts(LABEL), *optional))
+
+
+def _names_in_source(table: Columns, source: ImageSource) -> list[str]:
+    """Return the names that the files of a table have in the source."""
+    found: dict[str, list[str]] = {}
+    for name in dict.fromkeys((*source.names, *source.others)):
+        found.setdefault(clean(name), []).append(name)
+    files = table.texts(FILE)
+    missing = [file for file in files if file not in found]
     if missing:
         raise DataError(
-            f"images of {labels.name} are not in {source.path}",
+            f"images of {table.path.name} are not in {source.path}",
             expected="the path of an image in it on every line",
-            received=f"{listed(missing)} on its lines; {listed(source.names, 2)} in it",
+            received=f"{listed(missing)} on its lines; {listed([*source.names, *source.others], 2) or 'nothing'} in it",
             remedy="Write the column file as the paths stand there.",
         )
-    optional = [table.texts(name) if name in table else [""] * len(table) for name in (PART, GROUP)]
-    return tuple(map(ImageFile, table.texts(FILE), table.texts(LABEL), *optional))
+    alike = [file for file in dict.fromkeys(files) if len(found[file]) > 1]
+    if alike:
+        raise DataError(
+            f"images of {table.path.name} have several files in {source.path}",
+            expected="names that differ by more than outer blanks and the form of their accents",
+            received=listed([" and ".join(map(ascii, found[file])) for file in alike]),
+            remedy="Rename all but one of each.",
+        )
+    return [found[file][0] for file in files]
 
 
 def extract_features(
