@@ -70,6 +70,7 @@ def test_photographs_become_data_and_what_is_left_out_is_said(command, encoders,
     assert answer.code == 0, answer.err
     assert answer.out.startswith(f"2 images with 2 labels: {tmp_path / 'data'}")
     assert "note: 2 files are no images by their endings: rose/notes.txt, rose/phone.heic\n" in answer.err
+    assert "note: 2 labels: iris, rose\n" in answer.err
     assert "skipped rose/empty.jpg: cannot be read as an image (" in answer.err
     checked = command("data", "check", tmp_path / "data")
     assert checked.code == 2
@@ -79,6 +80,16 @@ def test_photographs_become_data_and_what_is_left_out_is_said(command, encoders,
     described = command("describe", tmp_path / "classes.csv", "--encoder", encoders[1], "-o", tmp_path / "data")
     assert described.code == 0, described.err
     assert "error" not in command("data", "check", tmp_path / "data").out
+
+
+def test_what_is_in_the_way_is_said_before_the_backbone_is_loaded(command, tmp_path):
+    (tmp_path / "rose").mkdir()
+    photo(tmp_path / "rose" / "1.png", 1)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "features.npy").touch()
+    answer = command("extract", tmp_path, "--backbone", tmp_path / "none", "-o", tmp_path / "data")
+    assert answer.code == 2
+    assert answer.err.startswith("error: there are features in")
 
 
 def test_photographs_are_named(command, model, encoders, tmp_path):

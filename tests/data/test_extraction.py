@@ -11,7 +11,7 @@ from zslearn import load_data
 from zslearn.data import extraction
 from zslearn.data.extraction import ImageSource, extract_features, list_images
 from zslearn.data.images import ImageEncoder
-from zslearn.errors import DataError
+from zslearn.errors import DataError, UnknownNameError
 
 images = pytest.importorskip("PIL.Image", reason="needs the extra encoders")
 pytest.importorskip("transformers", reason="needs the extra encoders")
@@ -82,6 +82,26 @@ def test_a_zip_archive_gives_the_same(encoder, photos, tmp_path):
     extracted(encoder, tmp_path / "photos.zip", tmp_path / "b")
     for name in ("features.npy", "rows.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_an_archive_of_the_folder_itself_has_the_same_labels(photos, tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in photos.rglob("*.png"):
+            archive.write(path, path.relative_to(tmp_path))
+    listed = list_images(ImageSource(tmp_path / "photos.zip"))
+    assert {image.label for image in listed} == set(COLOURS)
+    assert all(image.name.startswith(f"photos/{image.label}/") for image in listed)
+    assert {image.label for image in list_images(ImageSource(tmp_path / "photos"))} == set(COLOURS)
+    # An image beside the folders of classes: who knows what the folder is.
+    (photos / "blue" / "0.png").rename(photos / "0.png")
+    assert {image.label for image in list_images(ImageSource(tmp_path))} == {"photos"}
+    assert {image.label for image in list_images(ImageSource(photos / "blue"))} == {""}
+
+
+def test_a_part_that_there_is_not_is_told_before_anything_is_encoded(photos, tmp_path):
+    table = write_table(tmp_path / "labels.csv", {"file": ["blue/1.png"], "label": ["sky"], "part": ["trian"]})
+    with pytest.raises(UnknownNameError, match=r"no part of the data in labels.csv called 'trian'. Did you mean train"):
+        list_images(ImageSource(photos), table)
 
 
 def test_labels_from_a_table(encoder, photos, tmp_path):

@@ -21,7 +21,7 @@ from zslearn.data.checks import listed
 from zslearn.data.columns import Columns, clean, read_columns, write_columns
 from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, open_image
 from zslearn.data.limits import MAX_FILES, check_file, check_unpacked, files_below, parse_json, read_json
-from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS, read_facts
+from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS, read_facts, row_parts
 from zslearn.errors import DataError
 from zslearn.files import write_atomic, write_json
 
@@ -130,8 +130,9 @@ def list_images(source: ImageSource, labels: Path | None = None) -> tuple[ImageF
     """List the images with their labels.
 
     Without a table, the label of an image is the name of the first folder on the way to it; images outside any folder
-    have none. With a table (columns ``file`` and ``label``, optional ``part`` and ``group``), its lines are the images,
-    whatever their endings. Names match in either form of Unicode, and without outer blanks.
+    have none. Where all images lie in folders within one and the same folder, these are meant: so archives are packed.
+    With a table (columns ``file`` and ``label``, optional ``part`` and ``group``), its lines are the images, whatever
+    their endings. Names match in either form of Unicode, and without outer blanks.
 
     Args:
         source: Where the images are.
@@ -139,6 +140,7 @@ def list_images(source: ImageSource, labels: Path | None = None) -> tuple[ImageF
 
     Raises:
         DataError: If there is no image, or the table names images that are not there or that cannot be told apart.
+        UnknownNameError: If the table has a part that there is not.
     """
     if labels is None:
         if not source.names:
@@ -148,13 +150,19 @@ def list_images(source: ImageSource, labels: Path | None = None) -> tuple[ImageF
                 received="none",
                 remedy="Give the folder above the images, or one folder per class.",
             )
-        return tuple(
-            ImageFile(name, clean(PurePosixPath(name).parts[0]) if "/" in name else "") for name in source.names
-        )
+        return tuple(map(ImageFile, source.names, _folder_labels(source.names)))
     table = read_columns(labels)
     names = _names_in_source(table, source)
-    optional = [table.texts(name) if name in table else [""] * len(table) for name in (PART, GROUP)]
-    return tuple(map(ImageFile, names, table.texts(LABEL), *optional))
+    groups = table.texts(GROUP) if GROUP in table else [""] * len(table)
+    return tuple(map(ImageFile, names, table.texts(LABEL), row_parts(table), groups))
+
+
+def _folder_labels(names: Sequence[str]) -> list[str]:
+    """Return the names of the folders that stand for classes; an empty text for a name outside any folder."""
+    paths = [PurePosixPath(name).parts for name in names]
+    packed = len({path[0] for path in paths}) == 1 and all(len(path) > 2 for path in paths)
+    level = 1 if packed else 0
+    return [clean(path[level]) if len(path) > 1 else "" for path in paths]
 
 
 def _names_in_source(table: Columns, source: ImageSource) -> list[str]:
@@ -206,7 +214,7 @@ def extract_features(
         DataError: If the folder holds features or rows already, a damaged ``data.json``, or pieces of another
             extraction; or no image could be read.
     """
-    _check_free(folder)
+    check_free(folder)
     pieces = _start(encoder, images, folder)
     with freed_memory_kept():
         for number, start in enumerate(range(0, len(images), PIECE_IMAGES)):
@@ -221,8 +229,12 @@ def extract_features(
     return extraction
 
 
-def _check_free(folder: Path) -> None:
-    """Refuse a folder in which something would be overwritten; rows of an interrupted extraction are its own."""
+def check_free(folder: Path) -> None:
+    """Refuse a folder in which something would be overwritten; rows of an interrupted extraction are its own.
+
+    Raises:
+        DataError: If it holds features or rows, or a damaged ``data.json``.
+    """
     begun = (folder / PIECES_FOLDER / _PLAN_FILE).is_file()
     for name in (f"{FEATURES}.npy", *(() if begun else (f"{ROWS}.csv",))):
         if (folder / name).exists():

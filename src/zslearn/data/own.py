@@ -287,6 +287,20 @@ def read_rows(folder: Path, feature_path: Path) -> RowTable:
     )
 
 
+def row_parts(table: Columns) -> tuple[str, ...]:
+    """Return what a table says of the part that each of its rows belongs to, in lower case.
+
+    Raises:
+        UnknownNameError: If there is no such part.
+    """
+    parts = tuple(text.lower() for text in table.texts(PART)) if PART in table else ("",) * len(table)
+    known = (TRAIN, TEST, WITHOUT_LABEL, UNUSED)
+    for part in dict.fromkeys(parts):
+        if part and part not in known:
+            raise unknown_name(f"part of the data in {table.path.name}", part, known)
+    return parts
+
+
 def read_class_semantics(folder: Path, classes: ClassTable, semantics: str | Path | None = None) -> NamedSemantics:
     """Read a vector per class: from the file named, from ``semantics.npz``, or from the class table's attributes.
 
@@ -564,15 +578,10 @@ def _attributes(classes: ClassTable, folder: Path) -> NamedSemantics:
 
 
 def _row_table(table: Columns) -> RowTable:
-    parts = tuple(text.lower() for text in table.texts(PART)) if PART in table else ("",) * len(table)
-    known = (TRAIN, TEST, WITHOUT_LABEL, UNUSED)
-    for part in dict.fromkeys(parts):
-        if part and part not in known:
-            raise unknown_name(f"part of the data in {table.path.name}", part, known)
     optional: dict[str, tuple[str, ...] | None] = {
         name: tuple(table.texts(name)) if name in table else None for name in (FILE, GROUP)
     }
-    return RowTable(table.path.name, tuple(table.texts(LABEL)), parts, optional[FILE], optional[GROUP])
+    return RowTable(table.path.name, tuple(table.texts(LABEL)), row_parts(table), optional[FILE], optional[GROUP])
 
 
 def _table(folder: Path, stem: str, expected: str) -> Path:
