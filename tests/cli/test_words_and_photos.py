@@ -66,10 +66,12 @@ def test_photographs_become_data_and_what_is_left_out_is_said(command, encoders,
         photo(tmp_path / "photos" / label / "1.png", number)
     for name in ("empty.jpg", "phone.heic", "notes.txt"):
         (tmp_path / "photos" / "rose" / name).write_bytes(b"")
+    (tmp_path / "photos" / "tulip").symlink_to(tmp_path / "photos" / "rose")
     answer = command("extract", tmp_path / "photos", "--backbone", encoders[0], "-o", tmp_path / "data")
     assert answer.code == 0, answer.err
     assert answer.out.startswith(f"2 images with 2 labels: {tmp_path / 'data'}")
     assert "note: 2 files are no images by their endings: rose/notes.txt, rose/phone.heic\n" in answer.err
+    assert "note: 1 link to a folder is not followed: tulip\n" in answer.err
     assert "note: 2 labels: iris, rose\n" in answer.err
     assert "skipped rose/empty.jpg: cannot be read as an image (" in answer.err
     checked = command("data", "check", tmp_path / "data")

@@ -157,10 +157,21 @@ def test_images_that_cannot_be_read_are_listed_and_nothing_else_is_lost(encoder,
     assert listed["blue/empty.jpg"].startswith("cannot be read as an image (")
     assert "an empty file" in listed["blue/empty.jpg"]
     assert ImageSource(photos).others == ["blue/notes.txt"]
+    assert ImageSource(photos).links == ["blue/circle"]
     files = [row["file"] for row in rows_of(tmp_path / "data")]
     assert "blue/cmyk.jpg" in files
     assert not set(listed) & set(files)
     assert len(np.load(tmp_path / "data" / "features.npy")) == len(files)
+
+
+def test_folders_of_classes_that_are_links_are_named(photos, tmp_path):
+    (tmp_path / "linked").mkdir()
+    for label in COLOURS:
+        (tmp_path / "linked" / label).symlink_to(photos / label)
+    (tmp_path / "linked" / ".hidden").symlink_to(photos)
+    (tmp_path / "linked" / "nowhere").symlink_to(tmp_path / "none")
+    with pytest.raises(DataError, match="none; links to folders, which are not followed: blue, grün, rot ü"):
+        list_images(ImageSource(tmp_path / "linked"))
 
 
 def test_an_interrupted_extraction_goes_on(encoder, photos, tmp_path, monkeypatch):

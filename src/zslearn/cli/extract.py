@@ -69,6 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     if others:
         what = "file is no image by its ending" if len(others) == 1 else "files are no images by their endings"
         print(f"note: {len(others):,} {what}: {printable(listed(others))}", file=sys.stderr)
+    if source.links:
+        what = "link to a folder is" if len(source.links) == 1 else "links to folders are"
+        print(f"note: {len(source.links):,} {what} not followed: {printable(listed(source.links))}", file=sys.stderr)
     labels = sorted({image.label for image in images} - {""})
     what = "label" if len(labels) == 1 else "labels"
     print(f"note: {len(labels):,} {what}: {printable(listed(labels) or 'none')}", file=sys.stderr)

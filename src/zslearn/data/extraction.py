@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -84,6 +84,7 @@ class ImageSource:
     Attributes:
         names: The images in it by their endings, sorted; hidden files are left out.
         others: The files that are no images by their endings, sorted.
+        links: The links to folders, which are not followed, sorted.
 
     Raises:
         DataError: If it is neither.
@@ -92,9 +93,11 @@ class ImageSource:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._archive = None if path.is_dir() else _open_archive(path)
-        shown = sorted(name for name in self._all_names() if not _is_hidden(name))
+        links: list[Path] = []
+        shown = _shown(self._all_names(links.append))
         self.names = [name for name in shown if _is_image(name)]
         self.others = [name for name in shown if not _is_image(name)]
+        self.links = _shown(map(self._name, links))
 
     def open(self, name: str) -> Image:
         """Read one of the images.
@@ -120,10 +123,13 @@ class ImageSource:
                 remedy="Write the archive again.",
             ) from error
 
-    def _all_names(self) -> Iterator[str]:
+    def _all_names(self, on_link: Callable[[Path], None]) -> Iterator[str]:
         if self._archive is None:
-            return (path.relative_to(self.path).as_posix() for path in files_below(self.path))
+            return map(self._name, files_below(self.path, on_link=on_link))
         return (info.filename for info in self._archive.infolist() if not info.is_dir())
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
 
 
 def list_images(source: ImageSource, labels: Path | None = None) -> tuple[ImageFile, ...]:
@@ -147,7 +153,9 @@ def list_images(source: ImageSource, labels: Path | None = None) -> tuple[ImageF
             raise DataError(
                 f"there is no image in {source.path}",
                 expected=f"files ending in {', '.join(sorted(IMAGE_ENDINGS))}",
-                received="none",
+                received=f"none; links to folders, which are not followed: {listed(source.links)}"
+                if source.links
+                else "none",
                 remedy="Give the folder above the images, or one folder per class.",
             )
         return tuple(map(ImageFile, source.names, _folder_labels(source.names)))
@@ -371,6 +379,11 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
             f"{path.name} holds too many files", expected=f"at most {MAX_FILES:,}", remedy="Unpack a part of it."
         )
     return archive
+
+
+def _shown(names: Iterable[str]) -> list[str]:
+    """Return the names that are not hidden, sorted."""
+    return sorted(name for name in names if not _is_hidden(name))
 
 
 def _is_hidden(name: str) -> bool:
