@@ -1,5 +1,6 @@
 import csv
 import json
+import warnings
 import zipfile
 
 import numpy as np
@@ -162,6 +163,16 @@ def test_images_that_cannot_be_read_are_listed_and_nothing_else_is_lost(encoder,
     assert "blue/cmyk.jpg" in files
     assert not set(listed) & set(files)
     assert len(np.load(tmp_path / "data" / "features.npy")) == len(files)
+
+
+def test_what_pillow_warns_of_is_not_told_whatever_thread_reads(encoder, photos, tmp_path):
+    """Warnings are errors in these tests."""
+    damaged = b"Exif\0\0II*\0\x08\0\0\0\xff\0"
+    for number in range(N_EACH):
+        images.new("RGB", (20, 20), "blue").save(photos / "blue" / f"odd {number}.jpg", exif=damaged)
+    before = list(warnings.filters)
+    assert extracted(encoder, photos, tmp_path / "data").skipped == ()
+    assert warnings.filters == before
 
 
 def test_folders_of_classes_that_are_links_are_named(photos, tmp_path):

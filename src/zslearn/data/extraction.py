@@ -19,7 +19,7 @@ import numpy as np
 from zslearn.allocator import freed_memory_kept
 from zslearn.data.checks import listed
 from zslearn.data.columns import Columns, clean, read_columns, write_columns
-from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, open_image
+from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, decode_image, pillow_silenced
 from zslearn.data.limits import MAX_FILES, check_file, check_unpacked, files_below, parse_json, read_json
 from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS, read_facts, row_parts
 from zslearn.errors import DataError
@@ -100,14 +100,14 @@ class ImageSource:
         self.links = _shown(map(self._name, links))
 
     def open(self, name: str) -> Image:
-        """Read one of the images.
+        """Read one of the images, in any number of threads; what pillow warns of is not silenced.
 
         Raises:
             DataError: If it cannot be read.
         """
         if self._archive is None:
-            return open_image(self.path / name, name)
-        return open_image(io.BytesIO(self._member(name)), name)
+            return decode_image(self.path / name, name)
+        return decode_image(io.BytesIO(self._member(name)), name)
 
     def _member(self, name: str) -> bytes:
         assert self._archive is not None
@@ -288,7 +288,7 @@ def _encode(
         except DataError as error:
             return error
 
-    with ThreadPoolExecutor(_READERS) as readers:
+    with pillow_silenced(), ThreadPoolExecutor(_READERS) as readers:
         for start in range(0, len(names), batch_size):
             batch = []
             for offset, image in enumerate(readers.map(read, names[start : start + batch_size])):

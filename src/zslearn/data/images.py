@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
@@ -40,19 +41,43 @@ def open_image(source: str | Path | IO[bytes], name: str | None = None) -> Image
         DataError: If it is missing, empty, truncated, no image, of an unknown kind or too large.
         MissingExtraError: If pillow is not installed.
     """
+    with pillow_silenced():
+        return decode_image(source, name)
+
+
+@contextmanager
+def pillow_silenced() -> Iterator[None]:
+    """Ignore warnings as long as this lasts: what pillow warns of (odd metadata, many pixels) is harmless or refused.
+
+    Which warnings are shown is a setting of the whole process, so that threads which change it and change it back are
+    in each other's way: enter this around them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def decode_image(source: str | Path | IO[bytes], name: str | None = None) -> Image:
+    """Read an image as ``open_image`` does, in any number of threads; what pillow warns of is not silenced.
+
+    Args:
+        source: As for ``open_image``.
+        name: As for ``open_image``.
+
+    Raises:
+        DataError: As ``open_image``.
+        MissingExtraError: If pillow is not installed.
+    """
     require_extra("PIL", EXTRA)
     from PIL import Image, ImageOps
 
     name = str(source) if name is None else name
     try:
-        with warnings.catch_warnings():
-            # What pillow warns of (odd metadata, many pixels) is either harmless or refused below.
-            warnings.simplefilter("ignore")
-            Image.init()
-            with Image.open(source, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise _too_large(name, f"{image.width} x {image.height}")
-                return _as_rgb(ImageOps.exif_transpose(image), name)
+        Image.init()
+        with Image.open(source, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise _too_large(name, f"{image.width} x {image.height}")
+            return _as_rgb(ImageOps.exif_transpose(image), name)
     except ZslearnError:
         raise
     except Image.DecompressionBombError as error:
