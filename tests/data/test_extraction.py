@@ -1,6 +1,7 @@
 import csv
 import json
 import warnings
+import weakref
 import zipfile
 
 import numpy as np
@@ -173,6 +174,22 @@ def test_what_pillow_warns_of_is_not_told_whatever_thread_reads(encoder, photos,
     before = list(warnings.filters)
     assert extracted(encoder, photos, tmp_path / "data").skipped == ()
     assert warnings.filters == before
+
+
+def test_no_more_photographs_are_in_memory_than_are_read_at_once(encoder, photos, tmp_path):
+    opened, most = [], []
+
+    class Watched(ImageSource):
+        def open(self, name):
+            image = super().open(name)
+            opened.append(weakref.ref(image))
+            most.append(sum(reference() is not None for reference in opened))
+            return image
+
+    source = Watched(photos)
+    done = extract_features(encoder, source, list_images(source), tmp_path / "data", batch_size=9)
+    assert (done.n_images, len(most)) == (9, 9)
+    assert max(most) <= extraction._READERS
 
 
 def test_folders_of_classes_that_are_links_are_named(photos, tmp_path):

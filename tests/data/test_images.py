@@ -2,11 +2,13 @@ import io
 import json
 import shutil
 import socket
+import sys
 import threading
 import time
 import warnings
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,6 +205,36 @@ def test_batches_and_paths_make_no_difference(tmp_path, vit):
     np.testing.assert_allclose(encoder.encode(pictures), alone, atol=1e-5)
     np.testing.assert_allclose(encoder.encode(paths), alone, atol=1e-5)
     assert encoder.encode([]).shape == (0, 16)
+
+
+@pytest.mark.parametrize("kind", ["vit", "clip"])
+def test_images_prepared_one_by_one_are_to_the_bit_those_prepared_together(tmp_path, kind):
+    from transformers import AutoImageProcessor
+
+    folder = tiny_backbone(tmp_path / kind, kind)
+    encoder = ImageEncoder(folder)
+    pictures = [photo((50, 20 + 7 * i), seed=i) for i in range(3)]
+    together = AutoImageProcessor.from_pretrained(folder, backend="pil")(images=pictures, return_tensors="pt")
+    prepared = [encoder.prepare(picture) for picture in pictures]
+    for picture, expected in zip(prepared, together["pixel_values"].split(1), strict=True):
+        assert picture.equal(expected)
+    assert np.array_equal(encoder.encode_prepared(prepared), encoder.encode(pictures))
+    assert encoder.encode_prepared([]).shape == (0, encoder.feature_dim)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
+def test_a_machine_without_memory_is_not_the_fault_of_an_image(tmp_path):
+    import resource
+
+    path = saved(tmp_path / "large.png", images.new("1", (9_000, 9_000)))
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 26), hard))
+    try:
+        with pytest.raises(MemoryError):
+            open_image(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def test_half_precision_is_close_and_stated(vit):

@@ -279,10 +279,11 @@ def _encode(
     """Return the features of the images that can be read, and the reason for each of the others."""
     features, skipped = [], {}
 
-    def read(name: str) -> Image | DataError:
+    def read(name: str) -> Any:
+        """Return an image prepared, which takes far less memory than the image, or why there is none."""
         try:
             name.encode()
-            return source.open(name)
+            return encoder.prepare(source.open(name))
         except UnicodeEncodeError:
             return DataError("its name is not Unicode", remedy="Rename it.")
         except DataError as error:
@@ -291,12 +292,12 @@ def _encode(
     with pillow_silenced(), ThreadPoolExecutor(_READERS) as readers:
         for start in range(0, len(names), batch_size):
             batch = []
-            for offset, image in enumerate(readers.map(read, names[start : start + batch_size])):
-                if isinstance(image, DataError):
-                    skipped[start + offset] = str(image).removeprefix(f"{names[start + offset]} ")
+            for offset, prepared in enumerate(readers.map(read, names[start : start + batch_size])):
+                if isinstance(prepared, DataError):
+                    skipped[start + offset] = str(prepared).removeprefix(f"{names[start + offset]} ")
                 else:
-                    batch.append(image)
-            features.append(encoder.encode(batch))
+                    batch.append(prepared)
+            features.append(encoder.encode_prepared(batch))
     return np.concatenate(features), skipped
 
 
