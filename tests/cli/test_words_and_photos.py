@@ -103,8 +103,21 @@ def test_photographs_are_named(command, model, encoders, tmp_path):
     assert [line["file"] for line in lines] == [str(path) for path in paths]
     features = ImageEncoder(encoders[0]).encode(paths)
     assert [line["label"] for line in lines] == GenerativeZSL.load(model).predict(features).tolist()
-    (tmp_path / "broken.jpg").write_bytes(b"no image")
-    assert "broken.jpg cannot be read as an image" in command("predict", model, tmp_path / "broken.jpg").err
+
+
+def test_a_photograph_that_cannot_be_read_spoils_no_answer(command, model, tmp_path):
+    paths = [photo(tmp_path / f"p{number}.png", number) for number in (3, 40)]
+    expected = command("predict", model, *paths).out
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    answer = command("predict", model, paths[0], broken, paths[1])
+    assert (answer.code, answer.out) == (1, expected)
+    assert answer.err.startswith(f"skipped: {broken} cannot be read as an image (")
+    assert answer.err.count("\n") == 1
+    answer = command("predict", model, broken, "-o", tmp_path / "answers.csv")
+    assert answer.code == 2
+    assert answer.err.splitlines()[-1].startswith("error: none of the photographs can be read (")
+    assert not (tmp_path / "answers.csv").exists()
 
 
 def test_a_backbone_that_has_moved_can_be_named(command, model, encoders, tmp_path):
