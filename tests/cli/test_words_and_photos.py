@@ -66,10 +66,13 @@ def test_photographs_become_data_and_what_is_left_out_is_said(command, encoders,
         photo(tmp_path / "photos" / label / "1.png", number)
     for name in ("empty.jpg", "phone.heic", "notes.txt"):
         (tmp_path / "photos" / "rose" / name).write_bytes(b"")
+    (tmp_path / "photos" / "tulip").symlink_to(tmp_path / "photos" / "rose")
     answer = command("extract", tmp_path / "photos", "--backbone", encoders[0], "-o", tmp_path / "data")
     assert answer.code == 0, answer.err
     assert answer.out.startswith(f"2 images with 2 labels: {tmp_path / 'data'}")
     assert "note: 2 files are no images by their endings: rose/notes.txt, rose/phone.heic\n" in answer.err
+    assert "note: 1 link to a folder is not followed: tulip\n" in answer.err
+    assert "note: 2 labels: iris, rose\n" in answer.err
     assert "skipped rose/empty.jpg: cannot be read as an image (" in answer.err
     checked = command("data", "check", tmp_path / "data")
     assert checked.code == 2
@@ -81,6 +84,16 @@ def test_photographs_become_data_and_what_is_left_out_is_said(command, encoders,
     assert "error" not in command("data", "check", tmp_path / "data").out
 
 
+def test_what_is_in_the_way_is_said_before_the_backbone_is_loaded(command, tmp_path):
+    (tmp_path / "rose").mkdir()
+    photo(tmp_path / "rose" / "1.png", 1)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "features.npy").touch()
+    answer = command("extract", tmp_path, "--backbone", tmp_path / "none", "-o", tmp_path / "data")
+    assert answer.code == 2
+    assert answer.err.startswith("error: there are features in")
+
+
 def test_photographs_are_named(command, model, encoders, tmp_path):
     paths = [photo(tmp_path / f"p{number}.png", number) for number in (3, 40)]
     answer = command("predict", model, *paths)
@@ -90,8 +103,21 @@ def test_photographs_are_named(command, model, encoders, tmp_path):
     assert [line["file"] for line in lines] == [str(path) for path in paths]
     features = ImageEncoder(encoders[0]).encode(paths)
     assert [line["label"] for line in lines] == GenerativeZSL.load(model).predict(features).tolist()
-    (tmp_path / "broken.jpg").write_bytes(b"no image")
-    assert "broken.jpg cannot be read as an image" in command("predict", model, tmp_path / "broken.jpg").err
+
+
+def test_a_photograph_that_cannot_be_read_spoils_no_answer(command, model, tmp_path):
+    paths = [photo(tmp_path / f"p{number}.png", number) for number in (3, 40)]
+    expected = command("predict", model, *paths).out
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    answer = command("predict", model, paths[0], broken, paths[1])
+    assert (answer.code, answer.out) == (1, expected)
+    assert answer.err.startswith(f"skipped: {broken} cannot be read as an image (")
+    assert answer.err.count("\n") == 1
+    answer = command("predict", model, broken, "-o", tmp_path / "answers.csv")
+    assert answer.code == 2
+    assert answer.err.splitlines()[-1].startswith("error: none of the photographs can be read (")
+    assert not (tmp_path / "answers.csv").exists()
 
 
 def test_a_backbone_that_has_moved_can_be_named(command, model, encoders, tmp_path):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from zslearn.data.blocks import feature_blocks, text_blocks
+from zslearn.data.own import read_feature_matrix
 from zslearn.errors import DataError, MissingExtraError
 
 ROWS = np.random.default_rng(0).normal(size=(23, 5)).astype(np.float32)
@@ -68,6 +69,22 @@ def test_text_is_values_or_json_with_or_without_a_heading():
     assert read("a,b\n") == []
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_columns_that_are_counted_are_a_heading_to_all_readers(tmp_path, first):
+    """A data frame without names writes 0,1,2,... above its rows."""
+    path = tmp_path / "features.csv"
+    lines = [",".join(map(str, range(first, first + 3))), "0.5,1,2", "0,1,2"]
+    path.write_text("\n".join(lines))
+    expected = [[0.5, 1.0, 2.0], [0.0, 1.0, 2.0]]
+    assert np.concatenate(list(feature_blocks(path, 10))).tolist() == expected
+    assert read_feature_matrix(path).tolist() == expected
+
+
+def test_few_whole_numbers_and_decimals_in_the_first_line_are_a_sample():
+    for first in ("0,1", "0.0,1.0,2.0", "0,1,3", "1,2,3.5"):
+        assert read(f"{first}\n") == [[list(map(float, first.split(",")))]]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -117,6 +134,15 @@ def test_damaged_parquet_is_refused(tmp_path):
     pytest.importorskip("pyarrow", reason="needs the extra data")
     (tmp_path / "x.parquet").write_bytes(b"PAR1 nothing PAR1")
     with pytest.raises(DataError, match="x.parquet cannot be read"):
+        next(feature_blocks(tmp_path / "x.parquet", 4))
+
+
+def test_nothing_in_a_categorical_column_is_no_number(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra data")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra data")
+    column = arrow.array([1.0, None, 2.0]).dictionary_encode()
+    parquet.write_table(arrow.table({"x": column}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="nan in row 1, column 0"):
         next(feature_blocks(tmp_path / "x.parquet", 4))
 
 

@@ -1,5 +1,7 @@
 import csv
 import json
+import warnings
+import weakref
 import zipfile
 
 import numpy as np
@@ -11,7 +13,7 @@ from zslearn import load_data
 from zslearn.data import extraction
 from zslearn.data.extraction import ImageSource, extract_features, list_images
 from zslearn.data.images import ImageEncoder
-from zslearn.errors import DataError
+from zslearn.errors import DataError, UnknownNameError
 
 images = pytest.importorskip("PIL.Image", reason="needs the extra encoders")
 pytest.importorskip("transformers", reason="needs the extra encoders")
@@ -84,6 +86,26 @@ def test_a_zip_archive_gives_the_same(encoder, photos, tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_an_archive_of_the_folder_itself_has_the_same_labels(photos, tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in photos.rglob("*.png"):
+            archive.write(path, path.relative_to(tmp_path))
+    listed = list_images(ImageSource(tmp_path / "photos.zip"))
+    assert {image.label for image in listed} == set(COLOURS)
+    assert all(image.name.startswith(f"photos/{image.label}/") for image in listed)
+    assert {image.label for image in list_images(ImageSource(tmp_path / "photos"))} == set(COLOURS)
+    # An image beside the folders of classes: who knows what the folder is.
+    (photos / "blue" / "0.png").rename(photos / "0.png")
+    assert {image.label for image in list_images(ImageSource(tmp_path))} == {"photos"}
+    assert {image.label for image in list_images(ImageSource(photos / "blue"))} == {""}
+
+
+def test_a_part_that_there_is_not_is_told_before_anything_is_encoded(photos, tmp_path):
+    table = write_table(tmp_path / "labels.csv", {"file": ["blue/1.png"], "label": ["sky"], "part": ["trian"]})
+    with pytest.raises(UnknownNameError, match=r"no part of the data in labels.csv called 'trian'. Did you mean train"):
+        list_images(ImageSource(photos), table)
+
+
 def test_labels_from_a_table(encoder, photos, tmp_path):
     table = write_table(
         tmp_path / "labels.csv",
@@ -99,6 +121,25 @@ def test_labels_from_a_table(encoder, photos, tmp_path):
         DataError, match=r"images of labels.csv are not in .*received blue/9.png on its lines; blue/0.png"
     ):
         extracted(encoder, photos, tmp_path / "other", table)
+
+
+def test_a_table_finds_names_in_other_forms_and_with_other_endings(encoder, photos, tmp_path):
+    """Tables have composed letters and no outer blanks; file systems may have both."""
+    (photos / "grün" / "0.png").rename(photos / "gru\u0308n 0.png ")
+    (photos / "grün" / "1.png").rename(photos / "scan.dat")
+    table = write_table(tmp_path / "labels.csv", {"file": ["grün 0.png", "scan.dat"], "label": ["green", "green"]})
+    extracted(encoder, photos, tmp_path / "data", table)
+    assert [row["file"] for row in rows_of(tmp_path / "data")] == ["gru\u0308n 0.png ", "scan.dat"]
+    (photos / "grün" / "2.png").rename(photos / "grün 0.png")
+    with pytest.raises(DataError, match=r"have several files in .*'gr.xfcn 0.png' and 'gru.u0308n 0.png '"):
+        extracted(encoder, photos, tmp_path / "other", table)
+
+
+def test_a_table_may_name_images_of_a_folder_where_no_ending_is_known(encoder, photos, tmp_path):
+    (tmp_path / "scans").mkdir()
+    (photos / "blue" / "0.png").rename(tmp_path / "scans" / "0.dat")
+    table = write_table(tmp_path / "labels.csv", {"file": ["0.dat"], "label": ["blue"]})
+    assert extracted(encoder, tmp_path / "scans", tmp_path / "data", table).n_images == 1
 
 
 def test_images_that_cannot_be_read_are_listed_and_nothing_else_is_lost(encoder, photos, tmp_path):
@@ -118,10 +159,47 @@ def test_images_that_cannot_be_read_are_listed_and_nothing_else_is_lost(encoder,
     assert listed["blue/empty.jpg"].startswith("cannot be read as an image (")
     assert "an empty file" in listed["blue/empty.jpg"]
     assert ImageSource(photos).others == ["blue/notes.txt"]
+    assert ImageSource(photos).links == ["blue/circle"]
     files = [row["file"] for row in rows_of(tmp_path / "data")]
     assert "blue/cmyk.jpg" in files
     assert not set(listed) & set(files)
     assert len(np.load(tmp_path / "data" / "features.npy")) == len(files)
+
+
+def test_what_pillow_warns_of_is_not_told_whatever_thread_reads(encoder, photos, tmp_path):
+    """Warnings are errors in these tests."""
+    damaged = b"Exif\0\0II*\0\x08\0\0\0\xff\0"
+    for number in range(N_EACH):
+        images.new("RGB", (20, 20), "blue").save(photos / "blue" / f"odd {number}.jpg", exif=damaged)
+    before = list(warnings.filters)
+    assert extracted(encoder, photos, tmp_path / "data").skipped == ()
+    assert warnings.filters == before
+
+
+def test_no_more_photographs_are_in_memory_than_are_read_at_once(encoder, photos, tmp_path):
+    opened, most = [], []
+
+    class Watched(ImageSource):
+        def open(self, name):
+            image = super().open(name)
+            opened.append(weakref.ref(image))
+            most.append(sum(reference() is not None for reference in opened))
+            return image
+
+    source = Watched(photos)
+    done = extract_features(encoder, source, list_images(source), tmp_path / "data", batch_size=9)
+    assert (done.n_images, len(most)) == (9, 9)
+    assert max(most) <= extraction._READERS
+
+
+def test_folders_of_classes_that_are_links_are_named(photos, tmp_path):
+    (tmp_path / "linked").mkdir()
+    for label in COLOURS:
+        (tmp_path / "linked" / label).symlink_to(photos / label)
+    (tmp_path / "linked" / ".hidden").symlink_to(photos)
+    (tmp_path / "linked" / "nowhere").symlink_to(tmp_path / "none")
+    with pytest.raises(DataError, match="none; links to folders, which are not followed: blue, grün, rot ü"):
+        list_images(ImageSource(tmp_path / "linked"))
 
 
 def test_an_interrupted_extraction_goes_on(encoder, photos, tmp_path, monkeypatch):
@@ -216,7 +294,7 @@ def test_sources_without_images_are_refused(encoder, tmp_path):
         ("none", "there is no folder"),
     ):
         with pytest.raises(DataError, match=message):
-            ImageSource(tmp_path / name)
+            list_images(ImageSource(tmp_path / name))
     with pytest.raises(DataError, match="none of the images can be read"):
         extracted(encoder, tmp_path / "bad", tmp_path / "data")
     assert not (tmp_path / "data").exists()

@@ -2,8 +2,13 @@ import io
 import json
 import shutil
 import socket
+import sys
+import threading
 import time
+import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +16,15 @@ import scipy.io
 
 from encoders import tiny_backbone
 from zslearn import GenerativeZSL
-from zslearn.data.images import ImageEncoder, open_image
+from zslearn.data.images import ImageEncoder, decode_image, open_image
 from zslearn.errors import DataError, MissingExtraError, UnknownNameError
 
 images = pytest.importorskip("PIL.Image", reason="needs the extra encoders")
 pytest.importorskip("transformers", reason="needs the extra encoders")
+
+
+DAMAGED_EXIF = b"Exif\0\0II*\0\x08\0\0\0\xff\0"
+"""It announces 255 entries and has none."""
 
 
 def photo(size=(40, 30), seed=0):
@@ -72,6 +81,13 @@ def test_sideways_photographs_are_turned_upright(tmp_path):
     assert open_image(path).size == (30, 40)
 
 
+def test_what_pillow_warns_of_is_not_told(tmp_path):
+    odd = saved(tmp_path / "a.jpg", photo(), exif=DAMAGED_EXIF)
+    with pytest.warns(UserWarning, match="Corrupt EXIF"):
+        decode_image(odd)
+    assert open_image(odd).size == (40, 30)
+
+
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
     grey = np.full((8, 8), 0x8000, dtype=np.uint16)
     assert np.asarray(open_image(saved(tmp_path / "a.png", images.fromarray(grey))))[0, 0].tolist() == [128] * 3
@@ -107,6 +123,33 @@ def test_a_missing_file_a_folder_and_a_loop_say_what_they_are(tmp_path):
     for name, cause in (("none.jpg", "No such file"), ("", "a folder"), ("loop.jpg", "symbolic links")):
         with pytest.raises(DataError, match=cause):
             open_image(tmp_path / name)
+
+
+class Waiting(io.BytesIO):
+    """A file that says when it is read first, and waits until it may go on."""
+
+    def __init__(self, content):
+        super().__init__(content)
+        self.begun, self.may_go_on = threading.Event(), threading.Event()
+
+    def read(self, *size):
+        self.begun.set()
+        assert self.may_go_on.wait(60)
+        return super().read(*size)
+
+
+def test_threads_that_decode_leave_the_warnings_of_the_process_alone(tmp_path):
+    content = saved(tmp_path / "a.png", photo()).read_bytes()
+    files = [Waiting(content), Waiting(content)]
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(2) as readers:
+        decoded = [readers.submit(decode_image, file, "a") for file in files]
+        assert all(file.begun.wait(60) for file in files)
+        # Who began first is done first: each would put back the filters that it found.
+        for file, image in zip(files, decoded, strict=True):
+            file.may_go_on.set()
+            assert image.result().size == (40, 30)
+    assert warnings.filters == before
 
 
 @pytest.mark.parametrize(("width", "size"), [(12_000, "12000 x 12000"), (20_000, "far more")])
@@ -162,6 +205,36 @@ def test_batches_and_paths_make_no_difference(tmp_path, vit):
     np.testing.assert_allclose(encoder.encode(pictures), alone, atol=1e-5)
     np.testing.assert_allclose(encoder.encode(paths), alone, atol=1e-5)
     assert encoder.encode([]).shape == (0, 16)
+
+
+@pytest.mark.parametrize("kind", ["vit", "clip"])
+def test_images_prepared_one_by_one_are_to_the_bit_those_prepared_together(tmp_path, kind):
+    from transformers import AutoImageProcessor
+
+    folder = tiny_backbone(tmp_path / kind, kind)
+    encoder = ImageEncoder(folder)
+    pictures = [photo((50, 20 + 7 * i), seed=i) for i in range(3)]
+    together = AutoImageProcessor.from_pretrained(folder, backend="pil")(images=pictures, return_tensors="pt")
+    prepared = [encoder.prepare(picture) for picture in pictures]
+    for picture, expected in zip(prepared, together["pixel_values"].split(1), strict=True):
+        assert picture.equal(expected)
+    assert np.array_equal(encoder.encode_prepared(prepared), encoder.encode(pictures))
+    assert encoder.encode_prepared([]).shape == (0, encoder.feature_dim)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
+def test_a_machine_without_memory_is_not_the_fault_of_an_image(tmp_path):
+    import resource
+
+    path = saved(tmp_path / "large.png", images.new("1", (9_000, 9_000)))
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 26), hard))
+    try:
+        with pytest.raises(MemoryError):
+            open_image(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def test_half_precision_is_close_and_stated(vit):

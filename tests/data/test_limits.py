@@ -162,7 +162,9 @@ def test_a_circle_of_links_is_not_walked(tmp_path):
     (tmp_path / "a.txt").write_text("1")
     (tmp_path / "b" / "up").symlink_to(tmp_path)
     (tmp_path / "self").symlink_to(tmp_path / "self")
-    assert [path.name for path in files_below(tmp_path)] == ["a.txt", "2.txt"]
+    links = []
+    assert [path.name for path in files_below(tmp_path, on_link=links.append)] == ["a.txt", "2.txt"]
+    assert links == [tmp_path / "b" / "up"]
     with pytest.raises(DataError, match="at most 1"):
         list(files_below(tmp_path, max_files=1))
     with pytest.raises(DataError, match="there is no file"):

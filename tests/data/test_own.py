@@ -10,7 +10,7 @@ from zslearn import load_data
 from zslearn.data.columns import read_columns
 from zslearn.data.dataset import UNLABELLED
 from zslearn.data.inspection import inspect_data
-from zslearn.data.own import class_table, read_own
+from zslearn.data.own import class_table, read_classes, read_own, read_rows
 from zslearn.errors import DataError, UnknownNameError
 
 
@@ -146,6 +146,35 @@ def test_tables_may_be_parquet(folder):
     assert load_data(folder).checksum == expected
 
 
+@pytest.mark.parametrize("column", ["label", "part", "split", "group"])
+def test_nothing_in_a_categorical_column_is_nothing(folder, column):
+    """As data frames write it: an index into the distinct words, and none where there is no word."""
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra data")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra data")
+    (folder / "rows.csv").unlink()
+    words = {"label": LABELS, "part": ["test"] * 59 + ["unused"], "group": ["a"] * 60}
+    if column == "split":
+        (folder / "classes.csv").unlink()
+        words = {"name": list(ANIMALS), "split": ["seen"] * 5 + ["unseen"]}
+    words[column] = [None, *words[column][1:]]
+    table = {name: arrow.array(entries).dictionary_encode() for name, entries in words.items()}
+    parquet.write_table(arrow.table(table), folder / ("classes.parquet" if column == "split" else "rows.parquet"))
+    if column == "split":
+        assert read_classes(folder).split == ("", *["seen"] * 4, "unseen")
+        return
+    told = read_rows(folder, folder / "features.npy")
+    assert {"label": told.labels, "part": told.parts, "group": told.groups}[column][:2] == ("", words[column][1])
+
+
+def test_a_categorical_column_without_any_word_is_empty(folder):
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra data")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra data")
+    (folder / "rows.csv").unlink()
+    nothing = arrow.DictionaryArray.from_arrays(arrow.array([None] * 60, arrow.int8()), arrow.array([], arrow.string()))
+    parquet.write_table(arrow.table({"label": LABELS, "part": nothing}), folder / "rows.parquet")
+    assert read_rows(folder, folder / "features.npy").parts == ("",) * 60
+
+
 def test_semantics_come_from_the_file_that_is_named(folder):
     vectors = np.random.default_rng(0).normal(size=(6, 3))
     order = np.random.default_rng(1).permutation(6)
@@ -190,6 +219,34 @@ def test_separators_of_other_countries_and_words_for_truth(tmp_path):
     table = class_table(path)
     assert table.names == ("zebra", "horse")
     assert table.attributes.tolist() == [[1.0, 1.5], [0.0, 2.0]]
+
+
+def test_decimal_commas_are_refused_not_read_as_sentences(tmp_path):
+    path = tmp_path / "classes.csv"
+    path.write_text("name;stripes\nzebra;1\nhorse;0,5\nokapi;0,25\n")
+    with pytest.raises(
+        DataError, match=r"the column stripes of classes.csv has decimal commas .*0\.5; received '0,5' in row 2"
+    ):
+        class_table(path)
+    path.write_text("name;text\nzebra;striped, like 1\nhorse;0,5\n")
+    assert class_table(path).sentences == {"text": ("striped, like 1", "0,5")}
+
+
+def test_texts_that_are_left_out_beside_attributes_are_named(folder):
+    columns = {
+        **class_columns(),
+        "split": ["seen"] * 5 + ["unseen"],
+        "size": ["n/a", "50%", "0", "n/a", "1", ""],
+        "text": [f"a {name}" for name in ANIMALS],
+    }
+    write_table(folder / "classes.csv", columns)
+    told = "columns of classes.csv hold texts and are not used as attributes: size, text"
+    data = load_data(folder)
+    assert told in data.warnings
+    assert data.attribute_names == tuple(ATTRIBUTES)
+    assert [finding.level for finding in inspect_data(str(folder)).findings if finding.what == told] == ["note"]
+    np.savez(folder / "semantics.npz", names=np.array(ANIMALS), semantics=np.eye(len(ANIMALS)))
+    assert told not in load_data(folder).warnings
 
 
 def test_names_that_look_equal_are_equal(folder):

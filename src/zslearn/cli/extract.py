@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Execute ``zslearn extract``."""
     from zslearn.cli.progress import CountProgress
     from zslearn.data.checks import listed
-    from zslearn.data.extraction import ImageSource, extract_features, list_images
+    from zslearn.data.extraction import ImageSource, check_free, extract_features, list_images
     from zslearn.data.images import ImageEncoder
     from zslearn.errors import ConfigError, printable
 
@@ -60,11 +60,21 @@ def run(arguments: argparse.Namespace) -> int:
             received=str(arguments.batch_size),
             remedy="Leave it out for 32.",
         )
+    # What is in the way, or wrong in the table, is said before a backbone is loaded, which takes seconds.
+    check_free(arguments.output)
     source = ImageSource(arguments.images)
     images = list_images(source, arguments.labels)
-    if source.others:
-        what = "file is no image by its ending" if len(source.others) == 1 else "files are no images by their endings"
-        print(f"note: {len(source.others):,} {what}: {printable(listed(source.others))}", file=sys.stderr)
+    taken = {image.name for image in images}
+    others = [name for name in source.others if name not in taken]
+    if others:
+        what = "file is no image by its ending" if len(others) == 1 else "files are no images by their endings"
+        print(f"note: {len(others):,} {what}: {printable(listed(others))}", file=sys.stderr)
+    if source.links:
+        what = "link to a folder is" if len(source.links) == 1 else "links to folders are"
+        print(f"note: {len(source.links):,} {what} not followed: {printable(listed(source.links))}", file=sys.stderr)
+    labels = sorted({image.label for image in images} - {""})
+    what = "label" if len(labels) == 1 else "labels"
+    print(f"note: {len(labels):,} {what}: {printable(listed(labels) or 'none')}", file=sys.stderr)
     encoder = ImageEncoder(arguments.backbone, pooling=arguments.pooling, half=arguments.half, device=arguments.device)
     try:
         with CountProgress("images", len(images)) as progress:

@@ -85,24 +85,27 @@ def run(arguments: argparse.Namespace) -> int:
         *(["rank"] if arguments.top > 1 else []),
         *COLUMNS[1:],
     ]
+    skipped: list[str] = []
     blocks = (
         [{name: answer[name] for name in columns} for answer in _answers(estimator, features, where, arguments)]
-        for features, where in _blocks(estimator, arguments)
+        for features, where in _blocks(estimator, arguments, skipped)
     )
     write_rows(blocks, columns, kind, arguments.output)
-    return 0
+    return 1 if skipped else 0
 
 
 def _blocks(
-    estimator: GenerativeZSL, arguments: argparse.Namespace
+    estimator: GenerativeZSL, arguments: argparse.Namespace, skipped: list[str]
 ) -> Iterator[tuple[Features, Sequence[tuple[str, int]]]]:
-    """Yield features, some at a time, with the file and the number in it of every row."""
+    """Yield features, some at a time, with the file and the number in it of every row; bad photographs are skipped."""
     from zslearn.data.blocks import feature_blocks, text_blocks
+    from zslearn.data.checks import listed
+    from zslearn.errors import DataError
     from zslearn.recogniser.base import rows_at_once
 
     for photos, group in itertools.groupby(arguments.files, _is_photo):
         if photos:
-            yield from _encoded(estimator, list(group), arguments)
+            yield from _encoded(estimator, list(group), arguments, skipped)
             continue
         for name in group:
             if name == STANDARD_INPUT:
@@ -114,12 +117,19 @@ def _blocks(
             for features in source:
                 yield features, [(name, row) for row in range(start, start + len(features))]
                 start += len(features)
+    if len(skipped) == len(arguments.files):
+        raise DataError(
+            "none of the photographs can be read",
+            expected="at least one readable photograph",
+            received=listed(skipped),
+            remedy="Check that the files are images.",
+        )
 
 
 def _encoded(
-    estimator: GenerativeZSL, photos: Sequence[str], arguments: argparse.Namespace
+    estimator: GenerativeZSL, photos: Sequence[str], arguments: argparse.Namespace, skipped: list[str]
 ) -> Iterator[tuple[Features, Sequence[tuple[str, int]]]]:
-    """Turn photographs into features with the backbone of the run's data."""
+    """Turn photographs into features with the backbone of the run's data; those that cannot be read are skipped."""
     from zslearn.data.images import ImageEncoder
     from zslearn.errors import DataError
 
@@ -132,8 +142,17 @@ def _encoded(
     encoder = ImageEncoder.restore(estimator.backbone_, backbone=arguments.backbone)
     size = arguments.batch or _PHOTOS_AT_ONCE
     for start in range(0, len(photos), size):
-        names = photos[start : start + size]
-        yield encoder.encode(names), [(name, 0) for name in names]
+        prepared, where = [], []
+        for name in photos[start : start + size]:
+            try:
+                prepared.append(encoder.prepare(name))
+            except DataError as error:
+                skipped.append(name)
+                print(f"skipped: {error}", file=sys.stderr)
+            else:
+                where.append((name, 0))
+        if where:
+            yield encoder.encode_prepared(prepared), where
 
 
 def _is_photo(name: str) -> bool:

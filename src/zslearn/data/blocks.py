@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn.data.checks import check_features
+from zslearn.data.columns import arrow_entries
 from zslearn.data.limits import check_unpacked
 from zslearn.data.tables import open_features
 from zslearn.errors import DataError, ZslearnError, first_line, require_extra
@@ -20,6 +21,8 @@ from zslearn.shapes import Features
 
 TEXT_ENDINGS: Final = (".csv", ".jsonl")
 _JSON_STARTS: Final = ("[", "{")
+_MOST_COUNTED_NUMBERS: Final = 2
+"""Up to here, 0, 1 or 1, 2 in a first line are taken for a sample."""
 
 
 def feature_blocks(path: Path, n_rows: int) -> Iterator[Features]:
@@ -56,7 +59,8 @@ def text_blocks(stream: Iterable[str], n_rows: int, *, name: str) -> Iterator[Fe
     """Read rows of numbers from text as it comes: comma-separated values, or JSON lines.
 
     A line of JSON is a list of numbers, or an object with such a list as ``features``. Comma-separated values may
-    begin with one line of column names. Blank lines are skipped.
+    begin with one line of column names, for which 0, 1, 2, ... and 1, 2, 3, ... are taken too, from three columns on.
+    Blank lines are skipped.
 
     Args:
         stream: Lines of text.
@@ -104,12 +108,22 @@ def _text_rows(stream: Iterable[str], name: str) -> Iterator[tuple[int, list[Any
         before = number - 1
         try:
             first = next(reader)
-            if all(_number(cell) is not None for cell in first):
+            if not _is_heading(first):
                 yield number, first
             yield from ((before + reader.line_num, row) for row in reader if row)
         except csv.Error as error:
             raise _bad_line(before + reader.line_num, name, "comma-separated numbers", str(error)) from error
         return
+
+
+def _is_heading(cells: list[str]) -> bool:
+    """Tell names of columns from numbers; 0, 1, 2, ... and 1, 2, 3, ... are what columns without names are called."""
+    if any(_number(cell) is None for cell in cells):
+        return True
+    counted = [cell.strip() for cell in cells]
+    return len(cells) > _MOST_COUNTED_NUMBERS and any(
+        counted == [str(first + place) for place in range(len(cells))] for first in (0, 1)
+    )
 
 
 def _json_row(line: str, number: int, name: str) -> list[Any]:
@@ -195,8 +209,7 @@ def _parquet_blocks(path: Path, n_rows: int) -> Iterator[NDArray[Any]]:
                 unpacked_bytes = file.metadata.row_group(number).total_byte_size
                 check_unpacked(path.name, unpacked_bytes, stored_bytes=stored_bytes)
             for batch in file.iter_batches(n_rows):
-                columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
-                yield np.column_stack(columns)
+                yield np.column_stack([arrow_entries(column) for column in batch.columns])
     except ZslearnError:
         raise
     # Damaged bytes end in errors of several types (arrow, OS, value, memory ...).

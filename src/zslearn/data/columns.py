@@ -60,8 +60,24 @@ class Columns:
 
     def is_numeric(self, name: str) -> bool:
         """Tell whether a column is meant as numbers, or words such as yes and no: most of its entries are."""
-        texts = [text for text in self.texts(name) if text]
-        return bool(texts) and 2 * sum(map(_is_number, texts)) > len(texts)
+        return _mostly_numbers(self.texts(name))
+
+    def check_no_decimal_commas(self, name: str) -> None:
+        """Refuse a column of which most entries are numbers once a comma is read as a point.
+
+        Raises:
+            DataError: If it is one; the message says where the first comma is.
+        """
+        texts = self.texts(name)
+        if _mostly_numbers(texts) or not _mostly_numbers([text.replace(",", ".") for text in texts]):
+            return
+        row = next(row for row, text in enumerate(texts) if "," in text)
+        raise DataError(
+            f"the column {name} of {self.path.name} has decimal commas",
+            expected="numbers such as 0.5",
+            received=f"{texts[row]!r} in row {row + 1}",
+            remedy="Write a point for each comma, or texts that are no numbers.",
+        )
 
     def numbers(self, names: Sequence[str]) -> Float[np.ndarray, "n_rows n_columns"]:
         """Return columns as a matrix of numbers; yes and true are 1, no and false are 0.
@@ -148,6 +164,22 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
+def arrow_entries(column: Any) -> NDArray[Any]:
+    """Return the entries of a column of arrow, ``[n_rows]``; what is missing is None, or NaN among numbers.
+
+    Args:
+        column: An array of arrow, or one in pieces.
+
+    Raises:
+        MissingExtraError: If pyarrow is not installed.
+    """
+    types = require_extra("pyarrow.types", "data")
+    # A missing entry of a dictionary has the index -1, which numpy takes for the last of its values.
+    plain = column.cast(column.type.value_type) if types.is_dictionary(column.type) else column
+    entries: NDArray[Any] = plain.to_numpy(zero_copy_only=False)
+    return entries
+
+
 def _read_csv(path: Path) -> tuple[list[str], list[NDArray[Any]]]:
     check_file(path)
     with path.open(newline="", encoding="utf-8-sig") as file:
@@ -182,7 +214,7 @@ def _read_parquet(path: Path) -> tuple[list[str], list[NDArray[Any]]]:
         check_unpacked(path.name, max(encoded_bytes, entry_bytes), stored_bytes=stored_bytes)
         table = file.read()
     names = [clean(str(name)) for name in table.column_names]
-    return names, [column.to_numpy() for column in table.columns]
+    return names, [arrow_entries(column) for column in table.columns]
 
 
 def _check_names(path: Path, names: list[str]) -> None:
@@ -202,6 +234,12 @@ def _text(entry: Any) -> str:
     if isinstance(entry, float) and entry.is_integer():
         return str(int(entry))
     return clean(str(entry))
+
+
+def _mostly_numbers(texts: Sequence[str]) -> bool:
+    """Tell whether more than half of the texts that are not empty are numbers, or words such as yes and no."""
+    told = [text for text in texts if text]
+    return 2 * sum(map(_is_number, told)) > len(told)
 
 
 def _is_number(text: str) -> bool:

@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -18,10 +18,10 @@ import numpy as np
 
 from zslearn.allocator import freed_memory_kept
 from zslearn.data.checks import listed
-from zslearn.data.columns import clean, read_columns, write_columns
-from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, open_image
+from zslearn.data.columns import Columns, clean, read_columns, write_columns
+from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, decode_image, pillow_silenced
 from zslearn.data.limits import MAX_FILES, check_file, check_unpacked, files_below, parse_json, read_json
-from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS, read_facts
+from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS, read_facts, row_parts
 from zslearn.errors import DataError
 from zslearn.files import write_atomic, write_json
 
@@ -84,34 +84,30 @@ class ImageSource:
     Attributes:
         names: The images in it by their endings, sorted; hidden files are left out.
         others: The files that are no images by their endings, sorted.
+        links: The links to folders, which are not followed, sorted.
 
     Raises:
-        DataError: If it is neither, or holds no image.
+        DataError: If it is neither.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._archive = None if path.is_dir() else _open_archive(path)
-        shown = sorted(name for name in self._all_names() if not _is_hidden(name))
+        links: list[Path] = []
+        shown = _shown(self._all_names(links.append))
         self.names = [name for name in shown if _is_image(name)]
         self.others = [name for name in shown if not _is_image(name)]
-        if not self.names:
-            raise DataError(
-                f"there is no image in {path}",
-                expected=f"files ending in {', '.join(sorted(IMAGE_ENDINGS))}",
-                received="none",
-                remedy="Give the folder above the images, or one folder per class.",
-            )
+        self.links = _shown(map(self._name, links))
 
     def open(self, name: str) -> Image:
-        """Read one of the images.
+        """Read one of the images, in any number of threads; what pillow warns of is not silenced.
 
         Raises:
             DataError: If it cannot be read.
         """
         if self._archive is None:
-            return open_image(self.path / name, name)
-        return open_image(io.BytesIO(self._member(name)), name)
+            return decode_image(self.path / name, name)
+        return decode_image(io.BytesIO(self._member(name)), name)
 
     def _member(self, name: str) -> bytes:
         assert self._archive is not None
@@ -127,41 +123,79 @@ class ImageSource:
                 remedy="Write the archive again.",
             ) from error
 
-    def _all_names(self) -> Iterator[str]:
+    def _all_names(self, on_link: Callable[[Path], None]) -> Iterator[str]:
         if self._archive is None:
-            return (path.relative_to(self.path).as_posix() for path in files_below(self.path))
+            return map(self._name, files_below(self.path, on_link=on_link))
         return (info.filename for info in self._archive.infolist() if not info.is_dir())
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
 
 
 def list_images(source: ImageSource, labels: Path | None = None) -> tuple[ImageFile, ...]:
     """List the images with their labels.
 
     Without a table, the label of an image is the name of the first folder on the way to it; images outside any folder
-    have none. With a table (columns ``file`` and ``label``, optional ``part`` and ``group``), its lines are the images.
+    have none. Where all images lie in folders within one and the same folder, these are meant: so archives are packed.
+    With a table (columns ``file`` and ``label``, optional ``part`` and ``group``), its lines are the images, whatever
+    their endings. Names match in either form of Unicode, and without outer blanks.
 
     Args:
         source: Where the images are.
         labels: The table.
 
     Raises:
-        DataError: If the table names images that are not there.
+        DataError: If there is no image, or the table names images that are not there or that cannot be told apart.
+        UnknownNameError: If the table has a part that there is not.
     """
     if labels is None:
-        return tuple(
-            ImageFile(name, clean(PurePosixPath(name).parts[0]) if "/" in name else "") for name in source.names
-        )
+        if not source.names:
+            raise DataError(
+                f"there is no image in {source.path}",
+                expected=f"files ending in {', '.join(sorted(IMAGE_ENDINGS))}",
+                received=f"none; links to folders, which are not followed: {listed(source.links)}"
+                if source.links
+                else "none",
+                remedy="Give the folder above the images, or one folder per class.",
+            )
+        return tuple(map(ImageFile, source.names, _folder_labels(source.names)))
     table = read_columns(labels)
-    there = set(source.names)
-    missing = [name for name in table.texts(FILE) if name not in there]
+    names = _names_in_source(table, source)
+    groups = table.texts(GROUP) if GROUP in table else [""] * len(table)
+    return tuple(map(ImageFile, names, table.texts(LABEL), row_parts(table), groups))
+
+
+def _folder_labels(names: Sequence[str]) -> list[str]:
+    """Return the names of the folders that stand for classes; an empty text for a name outside any folder."""
+    paths = [PurePosixPath(name).parts for name in names]
+    packed = len({path[0] for path in paths}) == 1 and all(len(path) > 2 for path in paths)
+    level = 1 if packed else 0
+    return [clean(path[level]) if len(path) > 1 else "" for path in paths]
+
+
+def _names_in_source(table: Columns, source: ImageSource) -> list[str]:
+    """Return the names that the files of a table have in the source."""
+    found: dict[str, list[str]] = {}
+    for name in dict.fromkeys((*source.names, *source.others)):
+        found.setdefault(clean(name), []).append(name)
+    files = table.texts(FILE)
+    missing = [file for file in files if file not in found]
     if missing:
         raise DataError(
-            f"images of {labels.name} are not in {source.path}",
+            f"images of {table.path.name} are not in {source.path}",
             expected="the path of an image in it on every line",
-            received=f"{listed(missing)} on its lines; {listed(source.names, 2)} in it",
+            received=f"{listed(missing)} on its lines; {listed([*source.names, *source.others], 2) or 'nothing'} in it",
             remedy="Write the column file as the paths stand there.",
         )
-    optional = [table.texts(name) if name in table else [""] * len(table) for name in (PART, GROUP)]
-    return tuple(map(ImageFile, table.texts(FILE), table.texts(LABEL), *optional))
+    alike = [file for file in dict.fromkeys(files) if len(found[file]) > 1]
+    if alike:
+        raise DataError(
+            f"images of {table.path.name} have several files in {source.path}",
+            expected="names that differ by more than outer blanks and the form of their accents",
+            received=listed([" and ".join(map(ascii, found[file])) for file in alike]),
+            remedy="Rename all but one of each.",
+        )
+    return [found[file][0] for file in files]
 
 
 def extract_features(
@@ -188,7 +222,7 @@ def extract_features(
         DataError: If the folder holds features or rows already, a damaged ``data.json``, or pieces of another
             extraction; or no image could be read.
     """
-    _check_free(folder)
+    check_free(folder)
     pieces = _start(encoder, images, folder)
     with freed_memory_kept():
         for number, start in enumerate(range(0, len(images), PIECE_IMAGES)):
@@ -203,8 +237,12 @@ def extract_features(
     return extraction
 
 
-def _check_free(folder: Path) -> None:
-    """Refuse a folder in which something would be overwritten; rows of an interrupted extraction are its own."""
+def check_free(folder: Path) -> None:
+    """Refuse a folder in which something would be overwritten; rows of an interrupted extraction are its own.
+
+    Raises:
+        DataError: If it holds features or rows, or a damaged ``data.json``.
+    """
     begun = (folder / PIECES_FOLDER / _PLAN_FILE).is_file()
     for name in (f"{FEATURES}.npy", *(() if begun else (f"{ROWS}.csv",))):
         if (folder / name).exists():
@@ -241,24 +279,25 @@ def _encode(
     """Return the features of the images that can be read, and the reason for each of the others."""
     features, skipped = [], {}
 
-    def read(name: str) -> Image | DataError:
+    def read(name: str) -> Any:
+        """Return an image prepared, which takes far less memory than the image, or why there is none."""
         try:
             name.encode()
-            return source.open(name)
+            return encoder.prepare(source.open(name))
         except UnicodeEncodeError:
             return DataError("its name is not Unicode", remedy="Rename it.")
         except DataError as error:
             return error
 
-    with ThreadPoolExecutor(_READERS) as readers:
+    with pillow_silenced(), ThreadPoolExecutor(_READERS) as readers:
         for start in range(0, len(names), batch_size):
             batch = []
-            for offset, image in enumerate(readers.map(read, names[start : start + batch_size])):
-                if isinstance(image, DataError):
-                    skipped[start + offset] = str(image).removeprefix(f"{names[start + offset]} ")
+            for offset, prepared in enumerate(readers.map(read, names[start : start + batch_size])):
+                if isinstance(prepared, DataError):
+                    skipped[start + offset] = str(prepared).removeprefix(f"{names[start + offset]} ")
                 else:
-                    batch.append(image)
-            features.append(encoder.encode(batch))
+                    batch.append(prepared)
+            features.append(encoder.encode_prepared(batch))
     return np.concatenate(features), skipped
 
 
@@ -341,6 +380,11 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
             f"{path.name} holds too many files", expected=f"at most {MAX_FILES:,}", remedy="Unpack a part of it."
         )
     return archive
+
+
+def _shown(names: Iterable[str]) -> list[str]:
+    """Return the names that are not hidden, sorted."""
+    return sorted(name for name in names if not _is_hidden(name))
 
 
 def _is_hidden(name: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
@@ -39,20 +40,48 @@ def open_image(source: str | Path | IO[bytes], name: str | None = None) -> Image
     Raises:
         DataError: If it is missing, empty, truncated, no image, of an unknown kind or too large.
         MissingExtraError: If pillow is not installed.
+        MemoryError: If there is not enough memory for an image that is not too large.
+    """
+    with pillow_silenced():
+        return decode_image(source, name)
+
+
+@contextmanager
+def pillow_silenced() -> Iterator[None]:
+    """Ignore warnings as long as this lasts: what pillow warns of (odd metadata, many pixels) is harmless or refused.
+
+    Which warnings are shown is a setting of the whole process, so that threads which change it and change it back are
+    in each other's way: enter this around them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def decode_image(source: str | Path | IO[bytes], name: str | None = None) -> Image:
+    """Read an image as ``open_image`` does, in any number of threads; what pillow warns of is not silenced.
+
+    Args:
+        source: As for ``open_image``.
+        name: As for ``open_image``.
+
+    Raises:
+        DataError: As ``open_image``.
+        MissingExtraError: If pillow is not installed.
+        MemoryError: If there is not enough memory for an image that is not too large.
     """
     require_extra("PIL", EXTRA)
     from PIL import Image, ImageOps
 
     name = str(source) if name is None else name
+    is_small_enough = False
     try:
-        with warnings.catch_warnings():
-            # What pillow warns of (odd metadata, many pixels) is either harmless or refused below.
-            warnings.simplefilter("ignore")
-            Image.init()
-            with Image.open(source, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise _too_large(name, f"{image.width} x {image.height}")
-                return _as_rgb(ImageOps.exif_transpose(image), name)
+        Image.init()
+        with Image.open(source, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise _too_large(name, f"{image.width} x {image.height}")
+            is_small_enough = True
+            return _as_rgb(ImageOps.exif_transpose(image), name)
     except ZslearnError:
         raise
     except Image.DecompressionBombError as error:
@@ -60,6 +89,9 @@ def open_image(source: str | Path | IO[bytes], name: str | None = None) -> Image
         raise _too_large(name, "far more") from error
     # Damaged images end in errors of almost every type (OS, value, syntax, struct, memory ...).
     except Exception as error:
+        if is_small_enough and isinstance(error, MemoryError):
+            # That is no fault of the image.
+            raise
         raise DataError(
             f"{name} cannot be read as an image",
             expected="a complete image: JPEG, PNG, GIF, BMP, TIFF, WebP, PPM, AVIF or JPEG 2000",
@@ -176,13 +208,43 @@ class ImageEncoder:
         Raises:
             DataError: If a file cannot be read as an image, or the backbone's output is not finite.
         """
-        if not len(images):
+        return self.encode_prepared([self.prepare(image) for image in images])
+
+    def prepare(self, image: Image | str | Path) -> Any:
+        """Bring an image to the size and the numbers that the backbone takes: far less memory than a photograph.
+
+        Any number of threads may prepare images of pillow at once.
+
+        Args:
+            image: An RGB image of pillow, or the path of an image file.
+
+        Returns:
+            A tensor ``[1, n_channels, height, width]``.
+
+        Raises:
+            DataError: If a file cannot be read as an image.
+        """
+        opened = open_image(image) if isinstance(image, str | Path) else image
+        return self._processor(images=[opened], return_tensors="pt")["pixel_values"]
+
+    def encode_prepared(self, prepared: Sequence[Any]) -> Features:
+        """Encode one batch of images that ``prepare`` returned.
+
+        Args:
+            prepared: Tensors ``[1, n_channels, height, width]``.
+
+        Returns:
+            ``[n_images, feature_dim]`` float32.
+
+        Raises:
+            DataError: If the backbone's output is not finite.
+        """
+        if not prepared:
             return np.empty((0, self.feature_dim), dtype=np.float32)
         import torch
 
-        opened = [open_image(image) if isinstance(image, str | Path) else image for image in images]
         with torch.inference_mode():
-            pixels = self._processor(images=opened, return_tensors="pt")["pixel_values"]
+            pixels = torch.cat(list(prepared))
             features = self._features(pixels.to(self._device, self._dtype)).float().cpu().numpy()
         if not np.isfinite(features).all():
             raise DataError(

@@ -11,7 +11,7 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NoReturn
 
@@ -154,10 +154,17 @@ def inside(folder: Path, name: str) -> Path:
     return folder.joinpath(*parts)
 
 
-def files_below(folder: Path, *, max_files: int = MAX_FILES) -> Iterator[Path]:
+def files_below(
+    folder: Path, *, max_files: int = MAX_FILES, on_link: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
     """Yield the ordinary files of a folder and of those in it, in the order of their names.
 
     Links to folders are not followed, so that no circle of them is walked for ever.
+
+    Args:
+        folder: The folder.
+        max_files: The most files it may hold.
+        on_link: Told of every link to a folder.
 
     Raises:
         DataError: If there are more than ``max_files``, or folders lie too deep.
@@ -186,6 +193,8 @@ def files_below(folder: Path, *, max_files: int = MAX_FILES) -> Iterator[Path]:
                         remedy="Give a smaller folder.",
                     )
                 yield Path(entry.path)
+            elif on_link is not None and entry.is_symlink() and os.path.isdir(entry.path):
+                on_link(Path(entry.path))
         waiting += [(Path(e.path), depth + 1) for e in reversed(entries) if e.is_dir(follow_symlinks=False)]
 
 

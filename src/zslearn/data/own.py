@@ -102,6 +102,8 @@ class NamedSemantics:
     """What made them of sentences, where an encoder did."""
     attribute_names: tuple[str, ...] = ()
     """The names of the columns, where they are attributes."""
+    unused_texts: tuple[str, ...] = ()
+    """The names of the columns of texts beside the attributes, of which the vectors know nothing."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def class_table(path: str | Path) -> ClassTable:
     Columns of numbers (and of yes and no) are attributes; columns of texts are sentences.
 
     Raises:
-        DataError: If it cannot be read, names or splits are not usable, or an attribute has a gap.
+        DataError: If it cannot be read, names or splits are not usable, or an attribute has a gap or decimal commas.
     """
     path = Path(path)
     table = read_columns(path)
@@ -199,6 +201,8 @@ def class_table(path: str | Path) -> ClassTable:
             raise unknown_name(f"split of a class in {path.name}", value, (SEEN, UNSEEN))
     others = [column for column in table.columns if column not in (NAME, SPLIT)]
     numeric = [column for column in others if table.is_numeric(column)]
+    for column in others:
+        table.check_no_decimal_commas(column)
     return ClassTable(
         path=path,
         names=names,
@@ -281,6 +285,20 @@ def read_rows(folder: Path, feature_path: Path) -> RowTable:
         received=listed(_names_in(folder)),
         remedy=f"Write it, with a line for each row of {feature_path.name} in the same order.",
     )
+
+
+def row_parts(table: Columns) -> tuple[str, ...]:
+    """Return what a table says of the part that each of its rows belongs to, in lower case.
+
+    Raises:
+        UnknownNameError: If there is no such part.
+    """
+    parts = tuple(text.lower() for text in table.texts(PART)) if PART in table else ("",) * len(table)
+    known = (TRAIN, TEST, WITHOUT_LABEL, UNUSED)
+    for part in dict.fromkeys(parts):
+        if part and part not in known:
+            raise unknown_name(f"part of the data in {table.path.name}", part, known)
+    return parts
 
 
 def read_class_semantics(folder: Path, classes: ClassTable, semantics: str | Path | None = None) -> NamedSemantics:
@@ -400,7 +418,16 @@ def assemble(parts: OwnParts, *, name: str, source: str) -> ZSLDataset:
         text_encoder=parts.semantics.encoder,
         attribute_names=parts.semantics.attribute_names,
         source=source,
-        warnings=(*made_up, *notes, *strange_descriptions(parts.semantics, classes)),
+        warnings=(*made_up, *notes, *strange_descriptions(parts.semantics, classes), *_unused_texts(parts.semantics)),
+    )
+
+
+def _unused_texts(semantics: NamedSemantics) -> tuple[str, ...]:
+    """Say which columns are no attributes, as a clause; nothing where all are."""
+    if not semantics.unused_texts:
+        return ()
+    return (
+        f"columns of {semantics.source} hold texts and are not used as attributes: {listed(semantics.unused_texts)}",
     )
 
 
@@ -541,19 +568,20 @@ def _attributes(classes: ClassTable, folder: Path) -> NamedSemantics:
             remedy=f"Make vectors of the texts with: zslearn describe {folder} --encoder FOLDER|HUB_NAME",
         )
     vectors = check_semantics(classes.attributes, class_names=classes.names)
-    return NamedSemantics(classes.path.name, classes.names, vectors, attribute_names=classes.attribute_names)
+    return NamedSemantics(
+        source=classes.path.name,
+        names=classes.names,
+        vectors=vectors,
+        attribute_names=classes.attribute_names,
+        unused_texts=tuple(classes.sentences),
+    )
 
 
 def _row_table(table: Columns) -> RowTable:
-    parts = tuple(text.lower() for text in table.texts(PART)) if PART in table else ("",) * len(table)
-    known = (TRAIN, TEST, WITHOUT_LABEL, UNUSED)
-    for part in dict.fromkeys(parts):
-        if part and part not in known:
-            raise unknown_name(f"part of the data in {table.path.name}", part, known)
     optional: dict[str, tuple[str, ...] | None] = {
         name: tuple(table.texts(name)) if name in table else None for name in (FILE, GROUP)
     }
-    return RowTable(table.path.name, tuple(table.texts(LABEL)), parts, optional[FILE], optional[GROUP])
+    return RowTable(table.path.name, tuple(table.texts(LABEL)), row_parts(table), optional[FILE], optional[GROUP])
 
 
 def _table(folder: Path, stem: str, expected: str) -> Path:
