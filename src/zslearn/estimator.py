@@ -86,7 +86,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         unseen_classes_: Those without.
         added_classes_: Those of them that came after the fit, by ``add_classes``; training knew nothing of them.
         recogniser_: The trained model and its classifier.
-        rehearsal_: What the rehearsal chose; None where there was none (fewer than 12 seen classes).
+        rehearsal_: What the rehearsal chose; None where there was none: not asked for, fewer than 12 seen classes, or
+            too few rows of them to hold some out.
         n_features_in_: Size of a sample.
         backbone_: What makes such features of images (see ``zslearn.data.images``); None where it is not known.
         attribute_names_: The names of the columns of the semantics; empty where they are not known.

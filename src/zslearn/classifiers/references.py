@@ -95,8 +95,8 @@ def run_references(
 
     Args:
         view: What the final references are solved on.
-        folds: The rehearsals of the same view. Where there is none (fewer than 12 seen classes), the
-            first candidate of each is taken and not corrected.
+        folds: The rehearsals of the same view. Where there is none, the first candidate of each is taken and not
+            corrected.
         candidates: The settings to choose from, by the reference's name.
 
     Returns:

@@ -150,7 +150,8 @@ def rehearsal_folds(view: TrainingView, *, seed: int, n_folds: int = 3) -> tuple
         n_folds: How many, at least 1.
 
     Returns:
-        The folds; none of them where fewer than 12 classes are seen.
+        The folds; none of them where fewer than 12 classes are seen, or where a fold could hold out no row of the
+        classes that stay seen, as where each of these has a single row or group.
 
     Raises:
         ConfigError: If there are too few classes for so many folds.
@@ -168,7 +169,8 @@ def rehearsal_folds(view: TrainingView, *, seed: int, n_folds: int = 3) -> tuple
         )
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(view.seen_ids)
-    return tuple(_fold(view, np.sort(shuffled[i * n_pretend : (i + 1) * n_pretend]), rng) for i in range(n_folds))
+    folds = tuple(_fold(view, np.sort(shuffled[i * n_pretend : (i + 1) * n_pretend]), rng) for i in range(n_folds))
+    return folds if all(np.isin(fold.test_labels, fold.seen_ids).any() for fold in folds) else ()
 
 
 def _fold(view: TrainingView, pretend_unseen: Ids, rng: np.random.Generator) -> RehearsalFold:
