@@ -165,6 +165,27 @@ def test_same_seed_same_bits(table, fitted):
     assert again.rehearsal_ == fitted.rehearsal_
 
 
+def test_a_whole_number_of_numpy_is_a_seed_like_any_other(tmp_path, table):
+    features, labels, semantics = table
+    plain, numpys = (
+        GenerativeZSL(settings=SHORT, rehearse=False, seed=seed).fit(features, labels, semantics=semantics)
+        for seed in (3, np.int64(3))
+    )
+    assert type(numpys.seed) is np.int64
+    assert (numpys.decision_scores(features) == plain.decision_scores(features)).all()
+    numpys.save(tmp_path / "m")
+    assert GenerativeZSL.load(tmp_path / "m").seed == 3
+
+
+@pytest.mark.parametrize("seed", [1.0, None, "3"])
+def test_a_seed_that_is_no_whole_number_is_refused_before_anything_is_trained(toy_dataset, seed):
+    reports = []
+    estimator = GenerativeZSL(settings=SHORT, seed=seed)
+    with pytest.raises(ConfigError, match=f"the seed is no whole number .*received {seed!r}"):
+        estimator.fit_view(toy_dataset.training(), reports.append)
+    assert not reports
+
+
 def test_saved_and_loaded_it_is_the_same(tmp_path, table, fitted):
     features = table[0]
     fitted.save(tmp_path / "m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             DataError: If the data do not fit together; the message says how.
-            ConfigError: If a setting has a wrong value.
+            ConfigError: If a setting has a wrong value, or the seed is no whole number.
             TrainingError: If training diverges.
         """
         if y is None:
@@ -176,13 +177,12 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             on_progress: Told how training goes.
             checkpoints: Keeps the state of the fit, and gives back what an earlier, stopped one had reached.
         """
+        seed = self._whole_seed()
         self.rehearse_view(view, on_progress, checkpoints)
         chosen = 0 if self.rehearsal_ is None else self.rehearsal_.chosen
         n_rehearsed = len(self.folds(view)) * len(self.alternatives_)
         training = view.gathered()
-        self.recogniser_ = self._train(
-            training, chosen, self.seed, n_rehearsed, n_rehearsed + 1, on_progress, checkpoints
-        )
+        self.recogniser_ = self._train(training, chosen, seed, n_rehearsed, n_rehearsed + 1, on_progress, checkpoints)
         self._learn_classes(view.class_names, view.seen_ids, view.semantics)
         self.image_shape_ = view.image_shape
         self.backbone_, self.text_encoder_ = view.backbone, view.text_encoder
@@ -207,11 +207,12 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             The choices; None without rehearsal.
         """
         _check_batch(self.settings or {}, len(view.features))
+        whole_seed = self._whole_seed()
         folds, self.alternatives_ = self.folds(view), self._alternatives(view)
         n_parts = len(folds) * len(self.alternatives_) + 1
 
         def train_fold(alternative: int, fold: int, fold_view: TrainingView) -> Scorer:
-            seed, part = derive_seed(self.seed, f"fold {fold}"), fold * len(self.alternatives_) + alternative
+            seed, part = derive_seed(whole_seed, f"fold {fold}"), fold * len(self.alternatives_) + alternative
 
             def scores(features: AnyRows) -> Scores:
                 trained = self._train(fold_view, alternative, seed, part, n_parts, on_progress, checkpoints)
@@ -243,6 +244,18 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         keeper = None if checkpoints is None else checkpoints.keeper(part)
         return fit_recogniser(view, self.model, settings, seed=seed, device=device, on_progress=report, keeper=keeper)
 
+    def _whole_seed(self) -> int:
+        """The seed as a plain whole number: searches hand over those of numpy."""
+        try:
+            return operator.index(self.seed)
+        except TypeError as error:
+            raise ConfigError(
+                "the seed is no whole number",
+                expected="a whole number",
+                received=repr(self.seed),
+                remedy="Give one, such as seed=0.",
+            ) from error
+
     def _alternatives(self, view: TrainingView) -> tuple[Mapping[str, Any], ...]:
         """The different settings to choose among, the user's own standing in each."""
         model_class = model_entry(self.model).load()
@@ -261,7 +274,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the rehearsal folds that a fit to this view uses; none where it does not rehearse."""
         if not self.rehearse:
             return ()
-        return rehearsal_folds(view, seed=derive_seed(self.seed, "rehearsal"), n_folds=N_FOLDS)
+        return rehearsal_folds(view, seed=derive_seed(self._whole_seed(), "rehearsal"), n_folds=N_FOLDS)
 
     def predict(self, X: Any, candidates: Candidates | Sequence[Any] = "all", *, corrected: bool = True) -> Any:
         """Name the class of every row.
@@ -421,7 +434,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 remedy="Describe them with the attributes, or the encoder, of the classes that are there.",
             )
         vectors = check_semantics(vectors, class_names=list(map(str, names)))
-        seeds = [derive_seed(self.seed, f"class {name}") for name in names]
+        seed = self._whole_seed()
+        seeds = [derive_seed(seed, f"class {name}") for name in names]
         self.recogniser_ = self.recogniser_.with_classes(vectors, seeds)
         self._learn_classes(
             [*self.classes_.tolist(), *names],
@@ -500,7 +514,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "zslearn": __version__,
             "model": self.model,
             "settings": asdict(self.recogniser_.config),
-            "seed": self.seed,
+            "seed": self._whole_seed(),
             "rehearse": self.rehearse,
             "feature_space": self.recogniser_.feature_space_kind,
             "feature_dim": self.n_features_in_,
