@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from zslearn import GenerativeZSL
+from zslearn.data.splits import class_split
 from zslearn.errors import ConfigError, DataError, RunFolderError, UnknownNameError
 from zslearn.evaluation.protocol import run_protocol
 
@@ -184,6 +185,30 @@ def test_a_seed_that_is_no_whole_number_is_refused_before_anything_is_trained(to
     with pytest.raises(ConfigError, match=f"the seed is no whole number .*received {seed!r}"):
         estimator.fit_view(toy_dataset.training(), reports.append)
     assert not reports
+
+
+def test_a_fit_that_fails_leaves_what_was_fitted_before(table, toy_dataset):
+    features, labels, semantics = table
+    estimator = GenerativeZSL(settings=SHORT, rehearse=False).fit(features, labels, semantics=semantics)
+    before = dict(vars(estimator))
+
+    def unchanged():
+        fitted = {name: value for name, value in vars(estimator).items() if name.endswith("_")}
+        return fitted.keys() <= before.keys() and all(value is before[name] for name, value in fitted.items())
+
+    estimator.set_params(settings={**SHORT, "batch_size": 10_000})
+    with pytest.raises(ConfigError, match="the batch is larger than the data"):
+        estimator.fit(torch.tensor(features[:, :-1]), labels, semantics=semantics)
+    assert unchanged()
+
+    def ends_in_the_last_part(progress):
+        if progress.part == progress.n_parts - 1:
+            raise KeyboardInterrupt
+
+    estimator.set_params(settings=SHORT, rehearse=True)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit_view(class_split(toy_dataset, 0).training(), ends_in_the_last_part)
+    assert unchanged()
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path, table, fitted):

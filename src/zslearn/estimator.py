@@ -130,6 +130,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> GenerativeZSL:
         """Learn from samples of seen classes and the semantics of all classes.
 
+        An estimator that is fitted already stays as it is until all has been learnt anew.
+
         Args:
             X: Features, ``[n_rows, feature_dim]``, numpy, torch or a data frame, finite.
             y: The class name of every row, ``[n_rows]``: texts or whole numbers.
@@ -152,14 +154,18 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise DataError(
                 "GenerativeZSL requires y to be passed, but the target y is None", remedy="Give the class of every row."
             )
-        self.torch_ = isinstance(X, torch.Tensor)
+        columns = BaseEstimator()
+        if hasattr(X, "columns"):
+            # Checked before the training, and not on this estimator, which may have names of an earlier fit.
+            validate_data(columns, X, skip_check_array=True)
         labels = label_names(y)
         names, vectors, attribute_names = class_semantics(semantics, classes)
         view, names = training_view(X, labels, names, vectors, unseen_classes, attribute_names)
         self.fit_view(view)
         self._learn_classes(names, view.seen_ids, view.semantics)
-        if hasattr(X, "columns"):
-            validate_data(self, X, skip_check_array=True)
+        self.torch_ = isinstance(X, torch.Tensor)
+        if hasattr(columns, "feature_names_in_"):
+            self.feature_names_in_ = columns.feature_names_in_
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self
@@ -170,19 +176,21 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         on_progress: Callable[[FitProgress], None] | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> GenerativeZSL:
-        """Learn from a checked training view.
+        """Learn from a checked training view; as in ``fit``, nothing is lost where this fails.
 
         Args:
             view: All that training may see.
             on_progress: Told how training goes.
             checkpoints: Keeps the state of the fit, and gives back what an earlier, stopped one had reached.
         """
-        seed = self._whole_seed()
-        self.rehearse_view(view, on_progress, checkpoints)
-        chosen = 0 if self.rehearsal_ is None else self.rehearsal_.chosen
-        n_rehearsed = len(self.folds(view)) * len(self.alternatives_)
-        training = view.gathered()
-        self.recogniser_ = self._train(training, chosen, seed, n_rehearsed, n_rehearsed + 1, on_progress, checkpoints)
+        seed, alternatives = self._whole_seed(), self._alternatives(view)
+        rehearsal = self._rehearsed(view, alternatives, seed, on_progress, checkpoints)
+        chosen, n_folds = (0, 0) if rehearsal is None else (rehearsal.chosen, len(rehearsal.pretend_unseen))
+        n_rehearsed, training = n_folds * len(alternatives), view.gathered()
+        recogniser = self._train(
+            training, alternatives[chosen], seed, n_rehearsed, n_rehearsed + 1, on_progress, checkpoints
+        )
+        self.alternatives_, self.rehearsal_, self.recogniser_ = alternatives, rehearsal, recogniser
         self._learn_classes(view.class_names, view.seen_ids, view.semantics)
         self.image_shape_ = view.image_shape
         self.backbone_, self.text_encoder_ = view.backbone, view.text_encoder
@@ -196,7 +204,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         on_progress: Callable[[FitProgress], None] | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> Rehearsal | None:
-        """Make the choices of a fit without its final training.
+        """Make the choices of a fit without its final training; the estimator stays as it is.
 
         Args:
             view: All that training may see.
@@ -206,16 +214,25 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns:
             The choices; None without rehearsal.
         """
-        _check_batch(self.settings or {}, len(view.features))
-        whole_seed = self._whole_seed()
-        folds, self.alternatives_ = self.folds(view), self._alternatives(view)
-        n_parts = len(folds) * len(self.alternatives_) + 1
+        return self._rehearsed(view, self._alternatives(view), self._whole_seed(), on_progress, checkpoints)
+
+    def _rehearsed(
+        self,
+        view: TrainingView,
+        alternatives: Sequence[Mapping[str, Any]],
+        seed: int,
+        on_progress: Callable[[FitProgress], None] | None,
+        checkpoints: Checkpoints | None,
+    ) -> Rehearsal | None:
+        folds = self.folds(view)
+        n_parts = len(folds) * len(alternatives) + 1
 
         def train_fold(alternative: int, fold: int, fold_view: TrainingView) -> Scorer:
-            seed, part = derive_seed(whole_seed, f"fold {fold}"), fold * len(self.alternatives_) + alternative
+            settings, part = alternatives[alternative], fold * len(alternatives) + alternative
+            fold_seed = derive_seed(seed, f"fold {fold}")
 
             def scores(features: AnyRows) -> Scores:
-                trained = self._train(fold_view, alternative, seed, part, n_parts, on_progress, checkpoints)
+                trained = self._train(fold_view, settings, fold_seed, part, n_parts, on_progress, checkpoints)
                 return trained.scores(features)
 
             if checkpoints is None:
@@ -223,13 +240,12 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return lambda features: checkpoints.scores(part, lambda: scores(features))
 
         # Processes that train together must not differ in their choices by a rounding.
-        self.rehearsal_ = current_team().agreed(rehearse(folds, train_fold, n_alternatives=len(self.alternatives_)))
-        return self.rehearsal_
+        return current_team().agreed(rehearse(folds, train_fold, n_alternatives=len(alternatives)))
 
     def _train(
         self,
         view: TrainingView,
-        alternative: int,
+        settings: Mapping[str, Any],
         seed: int,
         part: int,
         n_parts: int,
@@ -240,7 +256,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if on_progress is not None:
                 on_progress(FitProgress(part, n_parts, progress))
 
-        settings, device = self.alternatives_[alternative], resolve_device(self.device)
+        device = resolve_device(self.device)
         keeper = None if checkpoints is None else checkpoints.keeper(part)
         return fit_recogniser(view, self.model, settings, seed=seed, device=device, on_progress=report, keeper=keeper)
 
@@ -258,6 +274,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _alternatives(self, view: TrainingView) -> tuple[Mapping[str, Any], ...]:
         """The different settings to choose among, the user's own standing in each."""
+        _check_batch(self.settings or {}, len(view.features))
         model_class = model_entry(self.model).load()
         different: list[Mapping[str, Any]] = []
         n_rows, feature_dim = view.features.shape
