@@ -304,9 +304,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns:
             Class names, ``[n_rows]``; whole-number names come as a torch tensor where ``X`` is one.
         """
-        ids = self._candidate_ids(candidates)
-        winners = self.classes_[ids[self.decision_scores(X, corrected=corrected)[:, ids].argmax(axis=1)]]
-        return self._like(X, winners)
+        answers = self._answers(X, candidates, corrected)
+        return self._like(X, self.classes_[answers])
 
     def predict_proba(self, X: Any, candidates: Candidates | Sequence[Any] = "all", *, corrected: bool = True) -> Any:
         """Return the probability of every candidate, at the temperature that the rehearsal fitted.
@@ -315,14 +314,11 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ``[n_rows, n_candidates]``, rows summing to 1; columns in the order of the candidates (for ``all``,
             ``classes_``).
         """
-        ids = self._candidate_ids(candidates)
-        temperature = 1.0 if self.rehearsal_ is None else self.rehearsal_.temperature
-        scores = self.decision_scores(X, corrected=corrected)[:, ids]
-        return self._like(X, softmax(scores / temperature, axis=1))
+        return self._like(X, self._shares(X, self._candidate_ids(candidates), corrected))
 
     def predict_top(
         self, X: Any, k: int, candidates: Candidates | Sequence[Any] = "all", *, corrected: bool = True
-    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    ) -> tuple[Any, Any]:
         """Name the most probable classes of every row, the best first.
 
         Args:
@@ -332,12 +328,23 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             corrected: As for ``predict``.
 
         Returns:
-            Class names and their probabilities among all candidates, both ``[n_rows, at most k]``.
+            Class names and their probabilities among all candidates, both ``[n_rows, at most k]``; as torch tensors
+            where ``X`` is one, but for names that are texts.
         """
         ids = self._candidate_ids(candidates)
-        shares = np.asarray(self.predict_proba(X, candidates, corrected=corrected))
+        shares = self._shares(X, ids, corrected)
         best = np.argsort(-shares, axis=1, kind="stable")[:, :k]
-        return self.classes_[ids[best]], np.take_along_axis(shares, best, axis=1)
+        return self._like(X, self.classes_[ids[best]]), self._like(X, np.take_along_axis(shares, best, axis=1))
+
+    def _answers(self, X: Any, candidates: Candidates | Sequence[Any], corrected: bool) -> Ids:
+        """Return the id of the best candidate of every row."""
+        ids = self._candidate_ids(candidates)
+        return np.asarray(ids[self.decision_scores(X, corrected=corrected)[:, ids].argmax(axis=1)])
+
+    def _shares(self, X: Any, ids: Ids, corrected: bool) -> Scores:
+        """Return the probabilities of the classes with these ids, ``[n_rows, n_candidates]``."""
+        temperature = 1.0 if self.rehearsal_ is None else self.rehearsal_.temperature
+        return np.asarray(softmax(self.decision_scores(X, corrected=corrected)[:, ids] / temperature, axis=1))
 
     def decision_function(self, X: Any) -> Any:
         """Return the corrected logits that ``predict`` compares, as scikit-learn asks for them.
@@ -388,8 +395,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 received=f"{len(ids)} labels and {n_rows} rows",
                 remedy="Give the label of every row.",
             )
-        predicted = self._ids_of(np.asarray(self.predict(X, candidates, corrected=corrected)))
-        return float(per_class_accuracy(ids, predicted, np.unique(ids)).mean())
+        return float(per_class_accuracy(ids, self._answers(X, candidates, corrected), np.unique(ids)).mean())
 
     def synthesize(self, classes: Sequence[Any], n_samples: int = 100, *, seed: int = 0) -> Any:
         """Draw samples of classes, seen or unseen.
