@@ -291,6 +291,15 @@ def test_rows_that_are_not_finite_are_refused(table, fitted, bad):
             ask(features)
 
 
+def test_rows_that_are_too_large_to_score_are_refused(table, fitted):
+    features = table[0][:4].copy()
+    features[2] = 3e38
+    for ask in (fitted.predict, fitted.predict_proba, fitted.decision_function):
+        refused = pytest.raises(DataError, match=r"no finite scores for a row .*up to 3e\+38 in row 2 of these 4")
+        with refused, np.errstate(over="ignore", invalid="ignore"):
+            ask(features)
+
+
 def test_labels_that_fit_no_rows_are_refused(table, fitted):
     features, labels, semantics = table
     with pytest.raises(DataError, match=r"one name per row .*shape \(400, 1\)"):

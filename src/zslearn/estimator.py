@@ -38,7 +38,7 @@ from zslearn.models import model_entry
 from zslearn.notebook import facts_html, percent
 from zslearn.recogniser import Recogniser, fit_recogniser, restore_recogniser
 from zslearn.rehearsal import Rehearsal, Scorer, rehearse
-from zslearn.shapes import Ids, Scores, Semantics
+from zslearn.shapes import Features, Ids, Scores, Semantics
 from zslearn.training.checkpoint import Checkpoints
 from zslearn.training.loop import Progress
 from zslearn.training.streams import derive_seed
@@ -358,7 +358,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return one logit per row and class, ``[n_rows, n_classes]``; larger is better.
 
         Raises:
-            DataError: If the features are not usable or not of the model's size.
+            DataError: If the features are not usable or not of the model's size, or a row's scores are not finite.
         """
         self._check_fitted()
         features = feature_rows(X)
@@ -372,6 +372,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if hasattr(X, "columns"):
             validate_data(self, X, skip_check_array=True, reset=False)
         scores = self.recogniser_.scores(features)
+        _check_scores(scores, features)
         return correct(scores, self.seen_ids_, self.offset_) if corrected else scores
 
     def score(
@@ -703,6 +704,20 @@ def _check_batch(settings: Mapping[str, Any], n_rows: int) -> None:
             expected=f"batch_size of at most {n_rows}, the number of training rows",
             received=str(size),
             remedy="Lower batch_size.",
+        )
+
+
+def _check_scores(scores: Scores, features: Features) -> None:
+    """Refuse rows so large that their scores are no numbers any more: of these the first class would be the best."""
+    finite = np.isfinite(scores).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise DataError(
+            "the model has no finite scores for a row",
+            expected="features as large as those of the training",
+            received=f"values up to {np.abs(features[row]).max():.3g} in row {row} of these {len(features)} "
+            "(counted from 0)",
+            remedy="Rescale or remove that row.",
         )
 
 
