@@ -270,6 +270,15 @@ def test_a_single_seen_class_is_enough(table):
     assert np.isfinite(estimator.predict_proba(features)).all()
 
 
+@pytest.mark.parametrize("model", ["skd", "ridge-cosine"])
+def test_a_single_seen_class_is_too_little_without_the_semantics_of_others(table, model):
+    features, labels, semantics = table
+    only = labels == labels[0]
+    estimator = GenerativeZSL(model, settings={"unseen_semantics": False})
+    with pytest.raises(DataError, match="all point the same way .*let training know .*unseen_semantics"):
+        estimator.fit(features[only], labels[only], semantics=semantics)
+
+
 def test_few_seen_classes_are_not_rehearsed(table, toy_dataset):
     features, labels, semantics = table
     kept = {toy_dataset.class_names[i] for i in toy_dataset.seen_ids[:11]}
