@@ -309,6 +309,17 @@ def test_rows_that_are_too_large_to_score_are_refused(table, fitted):
             ask(features)
 
 
+def test_a_matrix_of_numpy_is_a_table_like_any_other(table, fitted):
+    features, labels, semantics = table
+    assert (fitted.predict(features.view(np.matrix)) == fitted.predict(features)).all()
+    # Of features without a sign the square root is taken: of a matrix that is another thing.
+    features = np.abs(features)
+    matrix = features.view(np.matrix)
+    by_array = unfitted().fit(features, labels, semantics=semantics)
+    by_matrix = unfitted().fit(matrix, labels, semantics=semantics)
+    assert (by_matrix.decision_scores(matrix) == by_array.decision_scores(features)).all()
+
+
 def test_labels_that_fit_no_rows_are_refused(table, fitted):
     features, labels, semantics = table
     with pytest.raises(DataError, match=r"one name per row .*shape \(400, 1\)"):
