@@ -90,7 +90,7 @@ def test_dropped_classes_are_no_candidates(known):
     seen, unseen = estimator.seen_classes_[2], estimator.unseen_classes_[0]
     estimator.drop_classes([seen, unseen])
     assert {seen, unseen}.isdisjoint(estimator.predict(test.features))
-    assert {seen, unseen}.isdisjoint(estimator.candidate_names())
+    assert {seen, unseen}.isdisjoint(estimator.classes_)
     assert seen not in estimator.seen_classes_
     assert estimator.predict_proba(test.features).shape[1] == len(estimator.classes_)
     estimator.drop_classes(estimator.unseen_classes_)

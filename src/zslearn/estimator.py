@@ -597,11 +597,6 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ) from error
         return estimator
 
-    def candidate_names(self, candidates: Candidates | Sequence[Any] = "all") -> list[Any]:
-        """Return the class names among which ``predict`` would choose, in the order of ``predict_proba``."""
-        names: list[Any] = self.classes_[self._candidate_ids(candidates)].tolist()
-        return names
-
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Show scikit-learn's picture of the estimator and, once it is fitted, what it knows."""
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)

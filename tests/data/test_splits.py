@@ -150,12 +150,12 @@ def test_rehearsal_numbers_stand_for_the_same_classes(dataset, seed):
     view = dataset.training()
     for fold in rehearsal_folds(view, seed=seed):
         training = fold.training
-        np.testing.assert_array_equal(training.semantics, dataset.semantics[fold.original_ids])
-        assert training.class_names == tuple(dataset.class_names[i] for i in fold.original_ids)
-        np.testing.assert_array_equal(fold.original_ids[training.unseen_ids], fold.pretend_unseen)
+        np.testing.assert_array_equal(training.semantics, dataset.semantics[view.seen_ids])
+        assert training.class_names == tuple(dataset.class_names[i] for i in view.seen_ids)
+        np.testing.assert_array_equal(view.seen_ids[training.unseen_ids], fold.pretend_unseen)
         for features, labels in ((training.features, training.labels), (fold.test_features, fold.test_labels)):
             rows = features[:][:, 0].astype(int)
-            np.testing.assert_array_equal(fold.original_ids[labels], dataset.labels[rows])
+            np.testing.assert_array_equal(view.seen_ids[labels], dataset.labels[rows])
         if dataset.groups is not None:
             np.testing.assert_array_equal(training.groups, dataset.groups[training.features[:, 0].astype(int)])
 

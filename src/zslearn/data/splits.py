@@ -72,7 +72,7 @@ def class_split(dataset: ZSLDataset, n: int) -> ZSLDataset:
 class RehearsalFold:
     """Zero-shot learning in small: some seen classes play unseen, the true unseen ones are absent.
 
-    In its views and labels, class ``i`` stands for class ``original_ids[i]`` of the training view.
+    In its views and labels, class ``i`` stands for class ``view.seen_ids[i]`` of the training view.
     """
 
     view: TrainingView
@@ -83,11 +83,6 @@ class RehearsalFold:
     """Rows of `view` to measure on."""
     pretend_unseen: Ids
     """Sorted ids, in the numbering of `view`, of the classes that play unseen."""
-
-    @property
-    def original_ids(self) -> Ids:
-        """The id in `view` of every class of the fold."""
-        return self.view.seen_ids
 
     @property
     def seen_ids(self) -> Ids:
