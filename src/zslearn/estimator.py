@@ -86,10 +86,17 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seen_classes_: Those with training samples.
         unseen_classes_: Those without.
         added_classes_: Those of them that came after the fit, by ``add_classes``; training knew nothing of them.
+        seen_ids_: The places of the seen classes in ``classes_``, sorted, ``[n_seen]``.
+        unseen_ids_: Those of the unseen classes.
+        semantics_: The semantics of all classes as they were given, ``[n_classes, semantic_dim]``, float64.
         recogniser_: The trained model and its classifier.
+        alternatives_: The settings that the fit chose among, by name, the user's own standing in each; not saved.
         rehearsal_: What the rehearsal chose; None where there was none: not asked for, fewer than 12 seen classes, or
             too few rows of them to hold some out.
+        offset_: What a corrected score subtracts from seen classes, in the unit of scores; 0 without a rehearsal.
         n_features_in_: Size of a sample.
+        feature_names_in_: The names of the columns of ``X``; only where ``fit`` got a data frame with such.
+        image_shape_: Height and width where a sample holds the grey values of an image; None otherwise.
         backbone_: What makes such features of images (see ``zslearn.data.images``); None where it is not known.
         attribute_names_: The names of the columns of the semantics; empty where they are not known.
         text_encoder_: What makes such semantics of sentences (see ``zslearn.data.text``); None where it is not known.
