@@ -140,7 +140,7 @@ def measured(recogniser: TrainedRecogniser, dataset: ZSLDataset) -> dict[str, fl
     """Return the figures without correction, and the best H that any offset comes to."""
     test = dataset.test_in_place()
     scores = recogniser.scores(test.features)
-    curve = seen_unseen_curve(scores, test.labels, test.seen_ids, test.unseen_ids)
+    curve = seen_unseen_curve(scores, test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids)
     return {**curve.metrics_at(0.0).as_dict(), "h_best_offset": float(curve.harmonic_means.max())}
 
 

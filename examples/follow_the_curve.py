@@ -29,7 +29,7 @@ for h in (0.2, 0.4, 0.6):
     axes.plot(unseen[seen > 0], seen[seen > 0], color="0.85", zorder=0)
 for color, (name, estimator) in zip(("tab:blue", "tab:orange"), estimators.items(), strict=True):
     scores = estimator.decision_scores(test.features, corrected=False)
-    curve = seen_unseen_curve(scores, test.labels, test.seen_ids, test.unseen_ids)
+    curve = seen_unseen_curve(scores, test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids)
     axes.plot(curve.unseen, curve.seen, color=color, label=f"{name}, AUSUC {curve.area:.3f}")
     for marker, offset in (("o", 0.0), ("*", estimator.rehearsal_.offset)):
         metrics = curve.metrics_at(offset)

@@ -90,7 +90,7 @@ def test_dropped_classes_are_no_candidates(known):
     seen, unseen = estimator.seen_classes_[2], estimator.unseen_classes_[0]
     estimator.drop_classes([seen, unseen])
     assert {seen, unseen}.isdisjoint(estimator.predict(test.features))
-    assert {seen, unseen}.isdisjoint(estimator.candidate_names())
+    assert {seen, unseen}.isdisjoint(estimator.classes_)
     assert seen not in estimator.seen_classes_
     assert estimator.predict_proba(test.features).shape[1] == len(estimator.classes_)
     estimator.drop_classes(estimator.unseen_classes_)
@@ -120,6 +120,20 @@ def test_saved_and_loaded_they_are_the_same(known, tmp_path):
     assert loaded.added_classes_.tolist() == list(new)
     assert loaded.classes_.tolist() == estimator.classes_.tolist()
     assert loaded.seen_classes_.tolist() == estimator.seen_classes_.tolist()
+
+
+def test_what_is_left_after_many_were_dropped_can_be_saved(known, tmp_path):
+    estimator, test, _ = known
+    n_unseen = len(estimator.unseen_classes_)
+    estimator.drop_classes(estimator.seen_classes_)
+    for n_left in (n_unseen, 1):
+        estimator.drop_classes(estimator.classes_[n_left:])
+        estimator.save(tmp_path / "m")
+        loaded = GenerativeZSL.load(tmp_path / "m")
+        assert loaded.classes_.tolist() == estimator.classes_.tolist()
+        assert loaded.seen_classes_.size == 0
+        np.testing.assert_array_equal(loaded.predict(test.features), estimator.predict(test.features))
+    assert set(loaded.predict(test.features)) == set(loaded.classes_)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from zslearn import GenerativeZSL
+from zslearn.data.splits import class_split
 from zslearn.errors import ConfigError, DataError, RunFolderError, UnknownNameError
 from zslearn.evaluation.protocol import run_protocol
 
@@ -165,6 +166,51 @@ def test_same_seed_same_bits(table, fitted):
     assert again.rehearsal_ == fitted.rehearsal_
 
 
+def test_a_whole_number_of_numpy_is_a_seed_like_any_other(tmp_path, table):
+    features, labels, semantics = table
+    plain, numpys = (
+        GenerativeZSL(settings=SHORT, rehearse=False, seed=seed).fit(features, labels, semantics=semantics)
+        for seed in (3, np.int64(3))
+    )
+    assert type(numpys.seed) is np.int64
+    assert (numpys.decision_scores(features) == plain.decision_scores(features)).all()
+    numpys.save(tmp_path / "m")
+    assert GenerativeZSL.load(tmp_path / "m").seed == 3
+
+
+@pytest.mark.parametrize("seed", [1.0, None, "3"])
+def test_a_seed_that_is_no_whole_number_is_refused_before_anything_is_trained(toy_dataset, seed):
+    reports = []
+    estimator = GenerativeZSL(settings=SHORT, seed=seed)
+    with pytest.raises(ConfigError, match=f"the seed is no whole number .*received {seed!r}"):
+        estimator.fit_view(toy_dataset.training(), reports.append)
+    assert not reports
+
+
+def test_a_fit_that_fails_leaves_what_was_fitted_before(table, toy_dataset):
+    features, labels, semantics = table
+    estimator = GenerativeZSL(settings=SHORT, rehearse=False).fit(features, labels, semantics=semantics)
+    before = dict(vars(estimator))
+
+    def unchanged():
+        fitted = {name: value for name, value in vars(estimator).items() if name.endswith("_")}
+        return fitted.keys() <= before.keys() and all(value is before[name] for name, value in fitted.items())
+
+    estimator.set_params(settings={**SHORT, "batch_size": 10_000})
+    with pytest.raises(ConfigError, match="the batch is larger than the data"):
+        estimator.fit(torch.tensor(features[:, :-1]), labels, semantics=semantics)
+    assert unchanged()
+
+    def ends_in_the_last_part(progress):
+        if progress.part == progress.n_parts - 1:
+            raise KeyboardInterrupt
+
+    estimator.set_params(settings=SHORT, rehearse=True)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit_view(class_split(toy_dataset, 0).training(), ends_in_the_last_part)
+    assert unchanged()
+
+
 def test_saved_and_loaded_it_is_the_same(tmp_path, table, fitted):
     features = table[0]
     fitted.save(tmp_path / "m")
@@ -224,6 +270,15 @@ def test_a_single_seen_class_is_enough(table):
     assert np.isfinite(estimator.predict_proba(features)).all()
 
 
+@pytest.mark.parametrize("model", ["skd", "ridge-cosine"])
+def test_a_single_seen_class_is_too_little_without_the_semantics_of_others(table, model):
+    features, labels, semantics = table
+    only = labels == labels[0]
+    estimator = GenerativeZSL(model, settings={"unseen_semantics": False})
+    with pytest.raises(DataError, match="all point the same way .*let training know .*unseen_semantics"):
+        estimator.fit(features[only], labels[only], semantics=semantics)
+
+
 def test_few_seen_classes_are_not_rehearsed(table, toy_dataset):
     features, labels, semantics = table
     kept = {toy_dataset.class_names[i] for i in toy_dataset.seen_ids[:11]}
@@ -243,6 +298,26 @@ def test_rows_that_are_not_finite_are_refused(table, fitted, bad):
     for ask in (fitted.predict, fitted.predict_proba, fitted.decision_scores):
         with pytest.raises(DataError, match="finite"):
             ask(features)
+
+
+def test_rows_that_are_too_large_to_score_are_refused(table, fitted):
+    features = table[0][:4].copy()
+    features[2] = 3e38
+    for ask in (fitted.predict, fitted.predict_proba, fitted.decision_function):
+        refused = pytest.raises(DataError, match=r"no finite scores for a row .*up to 3e\+38 in row 2 of these 4")
+        with refused, np.errstate(over="ignore", invalid="ignore"):
+            ask(features)
+
+
+def test_a_matrix_of_numpy_is_a_table_like_any_other(table, fitted):
+    features, labels, semantics = table
+    assert (fitted.predict(features.view(np.matrix)) == fitted.predict(features)).all()
+    # Of features without a sign the square root is taken: of a matrix that is another thing.
+    features = np.abs(features)
+    matrix = features.view(np.matrix)
+    by_array = unfitted().fit(features, labels, semantics=semantics)
+    by_matrix = unfitted().fit(matrix, labels, semantics=semantics)
+    assert (by_matrix.decision_scores(matrix) == by_array.decision_scores(features)).all()
 
 
 def test_labels_that_fit_no_rows_are_refused(table, fitted):

@@ -49,6 +49,24 @@ def test_frames_mean_the_same_as_arrays(frames, tmp_path):
     assert loaded.predict(X).tolist() == by_frame.predict(X).tolist()
 
 
+@pytest.mark.parametrize("kind", ["mixed", "nullable"])
+def test_semantics_of_several_types_are_numbers_all_the_same(table, kind):
+    pandas = pytest.importorskip("pandas", reason="needs the extra test-frames")
+    features, labels, names, semantics = table
+    classes = pandas.DataFrame(dict(zip(ATTRIBUTES, semantics.T, strict=True)), index=names)
+    classes["attribute 3"] = classes["attribute 3"] > 0.5
+    plain = classes.to_numpy().astype(np.float64)
+    if kind == "nullable":
+        classes = classes.convert_dtypes()
+    assert classes.to_numpy().dtype == object
+    estimator = quick().fit(features, labels, semantics=classes)
+    np.testing.assert_array_equal(estimator.semantics_, plain)
+    classes = classes.astype(object)
+    classes.loc[names[2], "attribute 5"] = "round"
+    with pytest.raises(DataError, match="the semantics are not numbers .received object"):
+        quick().fit(features, labels, semantics=classes)
+
+
 def test_columns_in_another_order_are_refused(frames):
     X, y, classes, _ = frames
     estimator = quick().fit(X, y, semantics=classes)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -83,6 +84,26 @@ def test_scores_are_those_of_the_metrics(table, toy_dataset):
     )
     scored = [score(estimator, test.features, names) for score in (t1_score, u_score, s_score, h_score, ausuc_score)]
     np.testing.assert_allclose(scored, list(metrics.as_dict().values()), atol=1e-12)
+
+
+def test_torch_features_score_as_arrays_do(table, toy_dataset):
+    X, y, semantics = table
+    test, names = toy_dataset.test(), list(semantics)
+    by_number = dict(enumerate(semantics.values()))
+    labels = np.array([names.index(name) for name in y.tolist()])
+    estimator = quick().fit(X, labels, semantics=by_number)
+    features, truth = torch.tensor(test.features), torch.tensor(test.labels)
+    for score in (t1_score, u_score, s_score, h_score, ausuc_score):
+        assert score(estimator, features, truth) == score(estimator, test.features, test.labels)
+    assert estimator.score(features, truth) == estimator.score(test.features, test.labels)
+    for ours, expected in zip(estimator.predict_top(features, 3), estimator.predict_top(test.features, 3), strict=True):
+        assert isinstance(ours, torch.Tensor)
+        np.testing.assert_array_equal(ours.numpy(), expected)
+    named = quick().fit(X, y, semantics=semantics)
+    assert named.score(features, np.array(names)[test.labels]) == named.score(
+        test.features, np.array(names)[test.labels]
+    )
+    assert named.predict_top(features, 3)[0].tolist() == named.predict_top(test.features, 3)[0].tolist()
 
 
 def test_scores_need_the_rows_that_they_measure(table):

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 REASONS = {
     "check_classifiers_classes": "classes_ holds the unseen classes too, which no label names",
-    "check_classifiers_one_label": "there is nothing to learn from one class: its rows do not spread between classes",
+    "check_classifiers_one_label": "the unseen class is a candidate too, so that not every row gets the one label",
     "check_classifiers_train": "the scores have a column for each class, the unseen one too; and a few updates are not "
     "meant to be accurate",
     "check_complex_data": "complex numbers are refused in this library's words",

@@ -119,6 +119,28 @@ def test_semantics_are_centred_and_of_unit_length():
     np.testing.assert_allclose(mapped @ mapped.T, expected @ expected.T, atol=1e-10)
 
 
+@pytest.mark.parametrize(
+    "semantics",
+    [
+        np.array([[2.0], [3.0], [7.0]]),
+        np.array([[0.1, 0.7, 0.3]]),
+        np.outer([1.0, 0.3, 7.7, 1e-6], [0.1, 0.7, 0.3]),
+    ],
+    ids=["one attribute", "one class", "proportional"],
+)
+def test_semantics_of_one_direction_are_refused(semantics):
+    with pytest.raises(DataError, match=f"all point the same way .*received semantics of {len(semantics)} classes"):
+        SemanticSpace.fit(semantics)
+    assert (SemanticSpace.fit(semantics, centring=False).transform(semantics) > 0).all()
+
+
+def test_small_differences_beside_a_large_attribute_count():
+    semantics = np.column_stack([np.full(10, 1e9), RNG.uniform(size=(10, 5))])
+    mapped = SemanticSpace.fit(semantics).transform(semantics)
+    assert mapped.shape == (10, 5)
+    np.testing.assert_allclose(np.linalg.norm(mapped, axis=1), 1.0)
+
+
 def test_power_evens_out_the_axes():
     semantics = RNG.normal(size=(30, 4)) * [10, 3, 1, 0.5]
     spreads = []

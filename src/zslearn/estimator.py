@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ from zslearn.models import model_entry
 from zslearn.notebook import facts_html, percent
 from zslearn.recogniser import Recogniser, fit_recogniser, restore_recogniser
 from zslearn.rehearsal import Rehearsal, Scorer, rehearse
-from zslearn.shapes import Ids, Scores, Semantics
+from zslearn.shapes import Features, Ids, Scores, Semantics
 from zslearn.training.checkpoint import Checkpoints
 from zslearn.training.loop import Progress
 from zslearn.training.streams import derive_seed
@@ -85,9 +86,17 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seen_classes_: Those with training samples.
         unseen_classes_: Those without.
         added_classes_: Those of them that came after the fit, by ``add_classes``; training knew nothing of them.
+        seen_ids_: The places of the seen classes in ``classes_``, sorted, ``[n_seen]``.
+        unseen_ids_: Those of the unseen classes.
+        semantics_: The semantics of all classes as they were given, ``[n_classes, semantic_dim]``, float64.
         recogniser_: The trained model and its classifier.
-        rehearsal_: What the rehearsal chose; None where there was none (fewer than 12 seen classes).
+        alternatives_: The settings that the fit chose among, by name, the user's own standing in each; not saved.
+        rehearsal_: What the rehearsal chose; None where there was none: not asked for, fewer than 12 seen classes, or
+            too few rows of them to hold some out.
+        offset_: What a corrected score subtracts from seen classes, in the unit of scores; 0 without a rehearsal.
         n_features_in_: Size of a sample.
+        feature_names_in_: The names of the columns of ``X``; only where ``fit`` got a data frame with such.
+        image_shape_: Height and width where a sample holds the grey values of an image; None otherwise.
         backbone_: What makes such features of images (see ``zslearn.data.images``); None where it is not known.
         attribute_names_: The names of the columns of the semantics; empty where they are not known.
         text_encoder_: What makes such semantics of sentences (see ``zslearn.data.text``); None where it is not known.
@@ -128,6 +137,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> GenerativeZSL:
         """Learn from samples of seen classes and the semantics of all classes.
 
+        An estimator that is fitted already stays as it is until all has been learnt anew.
+
         Args:
             X: Features, ``[n_rows, feature_dim]``, numpy, torch or a data frame, finite.
             y: The class name of every row, ``[n_rows]``: texts or whole numbers.
@@ -143,21 +154,25 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             DataError: If the data do not fit together; the message says how.
-            ConfigError: If a setting has a wrong value.
+            ConfigError: If a setting has a wrong value, or the seed is no whole number.
             TrainingError: If training diverges.
         """
         if y is None:
             raise DataError(
                 "GenerativeZSL requires y to be passed, but the target y is None", remedy="Give the class of every row."
             )
-        self.torch_ = isinstance(X, torch.Tensor)
+        columns = BaseEstimator()
+        if hasattr(X, "columns"):
+            # Checked before the training, and not on this estimator, which may have names of an earlier fit.
+            validate_data(columns, X, skip_check_array=True)
         labels = label_names(y)
         names, vectors, attribute_names = class_semantics(semantics, classes)
         view, names = training_view(X, labels, names, vectors, unseen_classes, attribute_names)
         self.fit_view(view)
         self._learn_classes(names, view.seen_ids, view.semantics)
-        if hasattr(X, "columns"):
-            validate_data(self, X, skip_check_array=True)
+        self.torch_ = isinstance(X, torch.Tensor)
+        if hasattr(columns, "feature_names_in_"):
+            self.feature_names_in_ = columns.feature_names_in_
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self
@@ -168,20 +183,21 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         on_progress: Callable[[FitProgress], None] | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> GenerativeZSL:
-        """Learn from a checked training view.
+        """Learn from a checked training view; as in ``fit``, nothing is lost where this fails.
 
         Args:
             view: All that training may see.
             on_progress: Told how training goes.
             checkpoints: Keeps the state of the fit, and gives back what an earlier, stopped one had reached.
         """
-        self.rehearse_view(view, on_progress, checkpoints)
-        chosen = 0 if self.rehearsal_ is None else self.rehearsal_.chosen
-        n_rehearsed = len(self.folds(view)) * len(self.alternatives_)
-        training = view.gathered()
-        self.recogniser_ = self._train(
-            training, chosen, self.seed, n_rehearsed, n_rehearsed + 1, on_progress, checkpoints
+        seed, alternatives = self._whole_seed(), self._alternatives(view)
+        rehearsal = self._rehearsed(view, alternatives, seed, on_progress, checkpoints)
+        chosen, n_folds = (0, 0) if rehearsal is None else (rehearsal.chosen, len(rehearsal.pretend_unseen))
+        n_rehearsed, training = n_folds * len(alternatives), view.gathered()
+        recogniser = self._train(
+            training, alternatives[chosen], seed, n_rehearsed, n_rehearsed + 1, on_progress, checkpoints
         )
+        self.alternatives_, self.rehearsal_, self.recogniser_ = alternatives, rehearsal, recogniser
         self._learn_classes(view.class_names, view.seen_ids, view.semantics)
         self.image_shape_ = view.image_shape
         self.backbone_, self.text_encoder_ = view.backbone, view.text_encoder
@@ -195,7 +211,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         on_progress: Callable[[FitProgress], None] | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> Rehearsal | None:
-        """Make the choices of a fit without its final training.
+        """Make the choices of a fit without its final training; the estimator stays as it is.
 
         Args:
             view: All that training may see.
@@ -205,15 +221,25 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns:
             The choices; None without rehearsal.
         """
-        _check_batch(self.settings or {}, len(view.features))
-        folds, self.alternatives_ = self.folds(view), self._alternatives(view)
-        n_parts = len(folds) * len(self.alternatives_) + 1
+        return self._rehearsed(view, self._alternatives(view), self._whole_seed(), on_progress, checkpoints)
+
+    def _rehearsed(
+        self,
+        view: TrainingView,
+        alternatives: Sequence[Mapping[str, Any]],
+        seed: int,
+        on_progress: Callable[[FitProgress], None] | None,
+        checkpoints: Checkpoints | None,
+    ) -> Rehearsal | None:
+        folds = self.folds(view)
+        n_parts = len(folds) * len(alternatives) + 1
 
         def train_fold(alternative: int, fold: int, fold_view: TrainingView) -> Scorer:
-            seed, part = derive_seed(self.seed, f"fold {fold}"), fold * len(self.alternatives_) + alternative
+            settings, part = alternatives[alternative], fold * len(alternatives) + alternative
+            fold_seed = derive_seed(seed, f"fold {fold}")
 
             def scores(features: AnyRows) -> Scores:
-                trained = self._train(fold_view, alternative, seed, part, n_parts, on_progress, checkpoints)
+                trained = self._train(fold_view, settings, fold_seed, part, n_parts, on_progress, checkpoints)
                 return trained.scores(features)
 
             if checkpoints is None:
@@ -221,13 +247,12 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return lambda features: checkpoints.scores(part, lambda: scores(features))
 
         # Processes that train together must not differ in their choices by a rounding.
-        self.rehearsal_ = current_team().agreed(rehearse(folds, train_fold, n_alternatives=len(self.alternatives_)))
-        return self.rehearsal_
+        return current_team().agreed(rehearse(folds, train_fold, n_alternatives=len(alternatives)))
 
     def _train(
         self,
         view: TrainingView,
-        alternative: int,
+        settings: Mapping[str, Any],
         seed: int,
         part: int,
         n_parts: int,
@@ -238,12 +263,25 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if on_progress is not None:
                 on_progress(FitProgress(part, n_parts, progress))
 
-        settings, device = self.alternatives_[alternative], resolve_device(self.device)
+        device = resolve_device(self.device)
         keeper = None if checkpoints is None else checkpoints.keeper(part)
         return fit_recogniser(view, self.model, settings, seed=seed, device=device, on_progress=report, keeper=keeper)
 
+    def _whole_seed(self) -> int:
+        """The seed as a plain whole number: searches hand over those of numpy."""
+        try:
+            return operator.index(self.seed)
+        except TypeError as error:
+            raise ConfigError(
+                "the seed is no whole number",
+                expected="a whole number",
+                received=repr(self.seed),
+                remedy="Give one, such as seed=0.",
+            ) from error
+
     def _alternatives(self, view: TrainingView) -> tuple[Mapping[str, Any], ...]:
         """The different settings to choose among, the user's own standing in each."""
+        _check_batch(self.settings or {}, len(view.features))
         model_class = model_entry(self.model).load()
         different: list[Mapping[str, Any]] = []
         n_rows, feature_dim = view.features.shape
@@ -260,7 +298,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the rehearsal folds that a fit to this view uses; none where it does not rehearse."""
         if not self.rehearse:
             return ()
-        return rehearsal_folds(view, seed=derive_seed(self.seed, "rehearsal"), n_folds=N_FOLDS)
+        return rehearsal_folds(view, seed=derive_seed(self._whole_seed(), "rehearsal"), n_folds=N_FOLDS)
 
     def predict(self, X: Any, candidates: Candidates | Sequence[Any] = "all", *, corrected: bool = True) -> Any:
         """Name the class of every row.
@@ -273,9 +311,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns:
             Class names, ``[n_rows]``; whole-number names come as a torch tensor where ``X`` is one.
         """
-        ids = self._candidate_ids(candidates)
-        winners = self.classes_[ids[self.decision_scores(X, corrected=corrected)[:, ids].argmax(axis=1)]]
-        return self._like(X, winners)
+        answers = self._answers(X, candidates, corrected)
+        return self._like(X, self.classes_[answers])
 
     def predict_proba(self, X: Any, candidates: Candidates | Sequence[Any] = "all", *, corrected: bool = True) -> Any:
         """Return the probability of every candidate, at the temperature that the rehearsal fitted.
@@ -284,14 +321,11 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ``[n_rows, n_candidates]``, rows summing to 1; columns in the order of the candidates (for ``all``,
             ``classes_``).
         """
-        ids = self._candidate_ids(candidates)
-        temperature = 1.0 if self.rehearsal_ is None else self.rehearsal_.temperature
-        scores = self.decision_scores(X, corrected=corrected)[:, ids]
-        return self._like(X, softmax(scores / temperature, axis=1))
+        return self._like(X, self._shares(X, self._candidate_ids(candidates), corrected))
 
     def predict_top(
         self, X: Any, k: int, candidates: Candidates | Sequence[Any] = "all", *, corrected: bool = True
-    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    ) -> tuple[Any, Any]:
         """Name the most probable classes of every row, the best first.
 
         Args:
@@ -301,12 +335,23 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             corrected: As for ``predict``.
 
         Returns:
-            Class names and their probabilities among all candidates, both ``[n_rows, at most k]``.
+            Class names and their probabilities among all candidates, both ``[n_rows, at most k]``; as torch tensors
+            where ``X`` is one, but for names that are texts.
         """
         ids = self._candidate_ids(candidates)
-        shares = np.asarray(self.predict_proba(X, candidates, corrected=corrected))
+        shares = self._shares(X, ids, corrected)
         best = np.argsort(-shares, axis=1, kind="stable")[:, :k]
-        return self.classes_[ids[best]], np.take_along_axis(shares, best, axis=1)
+        return self._like(X, self.classes_[ids[best]]), self._like(X, np.take_along_axis(shares, best, axis=1))
+
+    def _answers(self, X: Any, candidates: Candidates | Sequence[Any], corrected: bool) -> Ids:
+        """Return the id of the best candidate of every row."""
+        ids = self._candidate_ids(candidates)
+        return np.asarray(ids[self.decision_scores(X, corrected=corrected)[:, ids].argmax(axis=1)])
+
+    def _shares(self, X: Any, ids: Ids, corrected: bool) -> Scores:
+        """Return the probabilities of the classes with these ids, ``[n_rows, n_candidates]``."""
+        temperature = 1.0 if self.rehearsal_ is None else self.rehearsal_.temperature
+        return np.asarray(softmax(self.decision_scores(X, corrected=corrected)[:, ids] / temperature, axis=1))
 
     def decision_function(self, X: Any) -> Any:
         """Return the corrected logits that ``predict`` compares, as scikit-learn asks for them.
@@ -320,7 +365,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return one logit per row and class, ``[n_rows, n_classes]``; larger is better.
 
         Raises:
-            DataError: If the features are not usable or not of the model's size.
+            DataError: If the features are not usable or not of the model's size, or a row's scores are not finite.
         """
         self._check_fitted()
         features = feature_rows(X)
@@ -334,6 +379,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if hasattr(X, "columns"):
             validate_data(self, X, skip_check_array=True, reset=False)
         scores = self.recogniser_.scores(features)
+        _check_scores(scores, features)
         return correct(scores, self.seen_ids_, self.offset_) if corrected else scores
 
     def score(
@@ -357,8 +403,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 received=f"{len(ids)} labels and {n_rows} rows",
                 remedy="Give the label of every row.",
             )
-        predicted = self._ids_of(np.asarray(self.predict(X, candidates, corrected=corrected)))
-        return float(per_class_accuracy(ids, predicted, np.unique(ids)).mean())
+        return float(per_class_accuracy(ids, self._answers(X, candidates, corrected), np.unique(ids)).mean())
 
     def synthesize(self, classes: Sequence[Any], n_samples: int = 100, *, seed: int = 0) -> Any:
         """Draw samples of classes, seen or unseen.
@@ -420,7 +465,8 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 remedy="Describe them with the attributes, or the encoder, of the classes that are there.",
             )
         vectors = check_semantics(vectors, class_names=list(map(str, names)))
-        seeds = [derive_seed(self.seed, f"class {name}") for name in names]
+        seed = self._whole_seed()
+        seeds = [derive_seed(seed, f"class {name}") for name in names]
         self.recogniser_ = self.recogniser_.with_classes(vectors, seeds)
         self._learn_classes(
             [*self.classes_.tolist(), *names],
@@ -499,7 +545,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "zslearn": __version__,
             "model": self.model,
             "settings": asdict(self.recogniser_.config),
-            "seed": self.seed,
+            "seed": self._whole_seed(),
             "rehearse": self.rehearse,
             "feature_space": self.recogniser_.feature_space_kind,
             "feature_dim": self.n_features_in_,
@@ -557,11 +603,6 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 remedy="Save it again.",
             ) from error
         return estimator
-
-    def candidate_names(self, candidates: Candidates | Sequence[Any] = "all") -> list[Any]:
-        """Return the class names among which ``predict`` would choose, in the order of ``predict_proba``."""
-        names: list[Any] = self.classes_[self._candidate_ids(candidates)].tolist()
-        return names
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Show scikit-learn's picture of the estimator and, once it is fitted, what it knows."""
@@ -665,6 +706,20 @@ def _check_batch(settings: Mapping[str, Any], n_rows: int) -> None:
             expected=f"batch_size of at most {n_rows}, the number of training rows",
             received=str(size),
             remedy="Lower batch_size.",
+        )
+
+
+def _check_scores(scores: Scores, features: Features) -> None:
+    """Refuse rows so large that their scores are no numbers any more: of these the first class would be the best."""
+    finite = np.isfinite(scores).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise DataError(
+            "the model has no finite scores for a row",
+            expected="features as large as those of the training",
+            received=f"values up to {np.abs(features[row]).max():.3g} in row {row} of these {len(features)} "
+            "(counted from 0)",
+            remedy="Rescale or remove that row.",
         )
 
 

@@ -69,7 +69,7 @@ def class_semantics(semantics: Any, classes: Sequence[Any] | None) -> tuple[list
             received=f"{len(names)} names and vectors of shapes {sorted(map(str, lengths))}",
             remedy="Give every class the same attributes.",
         )
-    table = np.stack(vectors)
+    table = _plain_numbers(np.stack(vectors))
     if table.dtype.kind not in "fiub":
         raise DataError("the semantics are not numbers", received=str(table.dtype), remedy="Encode texts as numbers.")
     return list(map(_plain_name, names)), table.astype(np.float64), attribute_names
@@ -209,7 +209,8 @@ def training_view(
                 expected="no sample of an unseen class",
                 remedy="Drop their rows, or do not name them as unseen.",
             )
-    kept = [name for name in names if name in labelled or name in set(unseen)]
+    wanted = labelled | set(unseen)
+    kept = [name for name in names if name in wanted]
     rank = {name: class_id for class_id, name in enumerate(kept)}
     seen_ids = np.array([rank[name] for name in kept if name in labelled], dtype=np.int64)
     view = TrainingView(
@@ -241,9 +242,12 @@ def feature_rows(X: Any) -> Features:
             received=type(X).__name__,
             remedy="Make them dense with toarray().",
         )
-    features = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else np.asanyarray(X)
-    if features.dtype == object:
-        features = _plain_numbers(features)
+    if isinstance(X, torch.Tensor):
+        features = X.detach().cpu().numpy()
+    else:
+        # A memory map stays one; other kinds of arrays, such as np.matrix, calculate in their own ways.
+        features = X if isinstance(X, np.memmap) else np.asarray(X)
+    features = _plain_numbers(features)
     if features.ndim != 2 or features.dtype.kind not in "fiub":
         raise DataError(
             "the features are not a table of numbers",
@@ -255,12 +259,14 @@ def feature_rows(X: Any) -> Features:
     return checked if isinstance(checked, np.memmap) else checked.astype(np.float32, copy=False)
 
 
-def _plain_numbers(objects: NDArray[Any]) -> NDArray[Any]:
-    """Turn an array of Python objects into numbers, where all of them are; leave it alone otherwise."""
+def _plain_numbers(array: NDArray[Any]) -> NDArray[Any]:
+    """Turn an array of Python objects, as frames of several types make, into numbers where all of them are."""
+    if array.dtype != object:
+        return array
     try:
-        return objects.astype(np.float64)
+        return array.astype(np.float64)
     except (TypeError, ValueError):
-        return objects
+        return array
 
 
 def label_names(y: Any) -> NDArray[Any]:

@@ -114,8 +114,8 @@ def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
             "feature_space": str() | None,
             "feature_dim": int(feature_dim),
             "image_shape": [int(), int()] | None,
-            "classes": [_, _, *_] as classes,
-            "seen": [_, *_] as seen,
+            "classes": [_, *_] as classes,
+            "seen": list(seen),
             "added": list(added),
             "rehearsal": dict() | None,
         } if (

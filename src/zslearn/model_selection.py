@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
 from zslearn.data.splits import held_out
 from zslearn.errors import ConfigError, DataError, unknown_name
 from zslearn.evaluation.metrics import Metrics, best_among, evaluate_scores, per_class_accuracy
+from zslearn.inputs import label_names
 from zslearn.shapes import Ids, Labels, Scores
 
 _FEWEST_SEEN = 2
@@ -173,12 +175,16 @@ def _judged(estimator: Any, X: Any, y: ArrayLike) -> tuple[Scores, Labels, Ids, 
     """Return corrected scores, class ids of the rows, and the two kinds of classes."""
     fitted = _innermost(estimator)
     index = {name: class_id for class_id, name in enumerate(fitted.classes_.tolist())}
-    names = np.asarray(y).tolist()
+    names = label_names(y).tolist()
     for name in names:
         if name not in index:
             raise unknown_name("class", str(name), map(str, index))
     labels = np.array([index[name] for name in names], dtype=np.int64)
-    return estimator.decision_function(X), labels, fitted.seen_ids_, fitted.unseen_ids_
+    # It answers torch features in torch, also through pipelines and searches.
+    scores = estimator.decision_function(X)
+    if isinstance(scores, torch.Tensor):
+        scores = scores.cpu().numpy()
+    return scores, labels, fitted.seen_ids_, fitted.unseen_ids_
 
 
 def _innermost(estimator: Any) -> Any:

@@ -15,6 +15,7 @@ import torch
 
 from zslearn import __version__
 from zslearn.data.dataset import TestView, ZSLDataset
+from zslearn.data.splits import MIN_REHEARSAL_CLASSES
 from zslearn.devices import resolve_precision
 from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.diagnostics import (
@@ -153,7 +154,11 @@ def peak_memory_bytes() -> int:
 def _chosen_on(estimator: GenerativeZSL) -> str:
     if estimator.rehearsal_ is not None:
         return "rehearsal classes"
-    return "nothing: fewer than 12 seen classes" if estimator.rehearse else "nothing: not rehearsed"
+    if not estimator.rehearse:
+        return "nothing: not rehearsed"
+    if len(estimator.seen_classes_) < MIN_REHEARSAL_CLASSES:
+        return f"nothing: fewer than {MIN_REHEARSAL_CLASSES} seen classes"
+    return "nothing: too few rows of seen classes to hold some out"
 
 
 def _per_class(dataset: ZSLDataset, measurement: Measurement) -> dict[str, float]:

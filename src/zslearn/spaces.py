@@ -21,6 +21,8 @@ FeatureSpaceKind = Literal["whitened", "unit", "standard"]
 _HIGH_QUANTILE = 0.999
 _SMALLEST_SCALE = 1e-6
 _SMALLEST_SHARE = 1e-7
+_ROUNDING = 1e-11
+"""How far apart rows of unit length may come to lie by rounding alone."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,6 +160,9 @@ class SemanticSpace:
             semantics: Raw semantics, a row per class.
             power: To which the strengths of the principal axes are raised, in [0, 1].
             centring: Off, semantics are L2-normalised and nothing else.
+
+        Raises:
+            DataError: If nothing is left of them when they are centred, because all point the same way.
         """
         if not centring:
             semantic_dim = semantics.shape[1]
@@ -165,6 +170,14 @@ class SemanticSpace:
         unit = _unit_rows(semantics)
         centre = unit.mean(axis=0)
         _, strengths, axes = np.linalg.svd(unit - centre, full_matrices=False)
+        if not strengths[0] > _ROUNDING * np.sqrt(len(unit)):
+            raise DataError(
+                "the semantics that training knows all point the same way",
+                expected="at least two classes whose semantics differ in more than their length",
+                received=f"semantics of {len(unit)} classes in one direction",
+                remedy="Describe the classes by more attributes; where there is a single seen class, let training know "
+                "the semantics of unseen ones too (unseen_semantics).",
+            )
         kept = strengths > _SMALLEST_SHARE * strengths[0]
         projection = axes[kept].T * strengths[kept] ** (power - 1.0)
         return cls(centre=centre, projection=projection)

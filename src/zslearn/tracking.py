@@ -31,7 +31,7 @@ class ProgressLog:
         self.step = sum(self._reached.values())
 
     def update(self, progress: FitProgress) -> None:
-        """Pass on one report of training, as ``train/STAGE/TERM`` or ``rehearsal-N/STAGE/TERM``."""
+        """Pass on one report of training, as ``train/PHASE/TERM`` or ``rehearsal-N/PHASE/TERM``."""
         training = progress.training
         self._reached[progress.part] = training.total_step
         self.step = sum(steps for part, steps in self._reached.items() if part <= progress.part)

@@ -150,12 +150,12 @@ def test_rehearsal_numbers_stand_for_the_same_classes(dataset, seed):
     view = dataset.training()
     for fold in rehearsal_folds(view, seed=seed):
         training = fold.training
-        np.testing.assert_array_equal(training.semantics, dataset.semantics[fold.original_ids])
-        assert training.class_names == tuple(dataset.class_names[i] for i in fold.original_ids)
-        np.testing.assert_array_equal(fold.original_ids[training.unseen_ids], fold.pretend_unseen)
+        np.testing.assert_array_equal(training.semantics, dataset.semantics[view.seen_ids])
+        assert training.class_names == tuple(dataset.class_names[i] for i in view.seen_ids)
+        np.testing.assert_array_equal(view.seen_ids[training.unseen_ids], fold.pretend_unseen)
         for features, labels in ((training.features, training.labels), (fold.test_features, fold.test_labels)):
             rows = features[:][:, 0].astype(int)
-            np.testing.assert_array_equal(fold.original_ids[labels], dataset.labels[rows])
+            np.testing.assert_array_equal(view.seen_ids[labels], dataset.labels[rows])
         if dataset.groups is not None:
             np.testing.assert_array_equal(training.groups, dataset.groups[training.features[:, 0].astype(int)])
 
@@ -221,13 +221,29 @@ def test_too_many_folds_are_refused(n_folds):
 
 
 def test_a_class_never_loses_its_last_row():
-    view = replace(few_classes(12), features=np.zeros((12, 1)), labels=np.arange(12))
-    for fold in rehearsal_folds(view, seed=0):
-        assert len(fold.train_rows) == 9
+    labels = np.repeat(np.arange(12), [1, 2] * 6)
+    view = replace(few_classes(12), features=np.zeros((18, 1)), labels=labels)
+    folds = rehearsal_folds(view, seed=0)
+    assert len(folds) == 3
+    for fold in folds:
+        assert set(labels[fold.train_rows]) == set(range(12)) - set(fold.pretend_unseen)
 
 
 def test_random_groups_do_not_take_a_class_with_a_single_group():
     view = few_classes(12)
-    alone = replace(view, groups=view.labels)
-    for fold in rehearsal_folds(alone, seed=1):
-        assert set(alone.labels[fold.train_rows]) == set(range(12)) - set(fold.pretend_unseen)
+    one_in_every_second = replace(view, groups=np.where(view.labels % 2 == 0, view.labels, 12 + np.arange(24)))
+    folds = rehearsal_folds(one_in_every_second, seed=1)
+    assert len(folds) == 3
+    for fold in folds:
+        assert set(view.labels[fold.train_rows]) == set(range(12)) - set(fold.pretend_unseen)
+
+
+def test_there_is_no_rehearsal_where_no_row_of_a_seen_class_can_be_held_out():
+    view = few_classes(12)
+    single = replace(view, features=np.zeros((12, 1)), labels=np.arange(12))
+    assert rehearsal_folds(single, seed=0) == ()
+    assert rehearsal_folds(replace(view, groups=view.labels), seed=0) == ()
+    # Those with two rows play unseen in one of the folds.
+    pretend = rehearsal_folds(view, seed=0)[1].pretend_unseen
+    labels = np.sort(np.concatenate([np.arange(12), pretend]))
+    assert rehearsal_folds(replace(view, features=np.zeros((15, 1)), labels=labels), seed=0) == ()

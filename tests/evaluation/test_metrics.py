@@ -36,7 +36,7 @@ class Case:
         )
 
     def curve(self):
-        return seen_unseen_curve(self.scores, self.labels, self.seen_ids, self.unseen_ids)
+        return seen_unseen_curve(self.scores, self.labels, seen_ids=self.seen_ids, unseen_ids=self.unseen_ids)
 
 
 @st.composite
@@ -254,7 +254,7 @@ def test_a_thinned_curve_has_nearly_the_same_area():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(10), 300)
     scores = rng.normal(size=(3000, 10)) + 2 * np.eye(10)[labels]
-    whole = seen_unseen_curve(scores, labels, np.arange(7), np.arange(7, 10))
+    whole = seen_unseen_curve(scores, labels, seen_ids=np.arange(7), unseen_ids=np.arange(7, 10))
     assert len(whole.offsets) > 2500
     assert whole.thinned(200).area == pytest.approx(whole.area, abs=1e-3)
 

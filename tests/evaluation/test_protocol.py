@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from toy import toy_dataset as make_toy_dataset
 from zslearn.evaluation.events import Event, EventLog, contradictions, holds
 from zslearn.evaluation.metrics import evaluate_scores
 from zslearn.evaluation.protocol import measure, run_protocol
@@ -49,6 +50,16 @@ def test_without_rehearsal_and_references_the_rest_is_the_same(toy_dataset, outc
     record = make_record(toy_dataset, bare, source_facts(toy_dataset, "toy"))
     assert record["references"] == {}
     assert record["selection"]["chosen_on"] == "nothing: not rehearsed"
+
+
+def test_one_row_per_class_is_trained_on_without_a_rehearsal_and_the_record_says_why():
+    dataset = make_toy_dataset(n_train=1)
+    outcome = run_protocol(dataset, model="eszsl")
+    assert outcome.estimator.rehearsal_ is None
+    assert outcome.measurement.plain == outcome.measurement.corrected
+    assert {reference.n_candidates for reference in outcome.references.values()} == {1}
+    record = make_record(dataset, outcome, source_facts(dataset, "toy"))
+    assert record["selection"]["chosen_on"] == "nothing: too few rows of seen classes to hold some out"
 
 
 def test_measurements_are_those_of_the_final_model(toy_dataset, outcome):

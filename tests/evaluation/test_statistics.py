@@ -180,6 +180,17 @@ def test_many_comparisons_together_are_harder_to_pass():
     assert corrected([]) == ()
 
 
+def test_a_difference_that_was_seen_has_a_p_however_few_its_units_are():
+    clear = compare("a", "c", np.arange(1.0, 11.0), np.zeros(10))
+    few = compare("b", "c", np.arange(1.0, 7.0), np.zeros(6))
+    first, second = corrected([clear, few])
+    assert first.words == "better than c (p 0.0039)"
+    assert (second.verdict, second.p_adjusted) == ("better", 0.03125)
+    assert second.words == "better than c (p 0.031)"
+    assert not second.powerless
+    assert all(each.words.endswith("6 pairs cannot show one in 2 comparisons") for each in corrected([few, few]))
+
+
 def test_blocks_count_once():
     ours = np.array([1.0, 3.0, 2.0, 2.0, 5.0])
     blocked = compare("a", "b", ours, np.zeros(5), blocks=["x", "x", "y", "y", "z"])

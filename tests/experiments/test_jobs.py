@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from own import own_folder
+from toy import write_toy_folder
+from zslearn.data.catalog import load_data
 from zslearn.errors import ConfigError
 from zslearn.experiments import jobs as jobs_module
+from zslearn.experiments.execution import TrialTask, execute
 from zslearn.experiments.experiment import read_experiment
-from zslearn.experiments.jobs import make_jobs
+from zslearn.experiments.jobs import DataAddress, Study, make_jobs
 from zslearn.models import MODELS
 from zslearn.models.published import published_data, published_settings
 
@@ -74,6 +77,22 @@ def test_other_features_of_a_folder_are_other_data(tmp_path):
     names = {job.data: job.address.checksum for job in on_data(*named)}
     assert list(names) == ["animals (features.npy)", "animals (other.npy)"]
     assert len(set(names.values())) == 2
+
+
+def test_a_search_without_a_rehearsal_to_choose_by_is_refused(tmp_path):
+    folder = write_toy_folder(tmp_path / "single", n_train=1)
+    text = TEXT.replace("[glyphs]", f"[{folder}]").replace("splits: [1, 2]\n", "search: {trials: 2, objective: h}\n")
+    text = text.replace("[skd]", "[{model: eszsl, search: {feature_ridge: {low: 0.1, high: 1.0}}}]")
+    with pytest.raises(ConfigError, match="allows no rehearsal .*received 16 seen classes with 16 training rows"):
+        make_jobs(read_experiment(text, "n", "n.yaml"))
+    address = DataAddress(
+        source=str(folder), features=None, semantics=None, split="official", checksum=load_data(str(folder)).checksum
+    )
+    facts = {"model": "eszsl", "settings": {}, "space": {}, "seed": 0, "trials": 1, "objective": "h", "device": "cpu"}
+    answer = execute(TrialTask(study=Study(key="k", data=address, **facts), number=0, chosen={}))
+    assert answer["status"] == "failed"
+    assert "allows no rehearsal for a search to choose by" in answer["cause"]
+    assert "traceback" not in answer
 
 
 def test_two_data_sets_of_one_name_are_refused(tmp_path):

@@ -9,6 +9,7 @@ import weakref
 import numpy as np
 import pytest
 
+from zslearn import GenerativeZSL
 from zslearn.classifiers.moments import TrainingMoments
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
@@ -257,6 +258,24 @@ def test_moments_are_forgotten_with_their_view():
     del view
     gc.collect()
     assert moments() is None
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "named"),
+    [
+        ("eszsl", {"semantic_ridge": 1e-18}, r"feature_ridge \(now 0.3\) or semantic_ridge \(now 1e-18\)"),
+        ("eszsl", {"feature_ridge": 1e-18}, r"feature_ridge \(now 1e-18\) or semantic_ridge \(now 0.01\)"),
+        ("ridge-cosine", {"ridge": 1e-18}, r"ridge \(now 1e-18\)"),
+        ("kernel-ridge-cosine", {"shrinkage": 1e-17}, r"ridge \(now 0.1\) or shrinkage \(now 1e-17\)"),
+    ],
+)
+def test_settings_that_leave_no_solution_are_named(toy_dataset, model, settings, named):
+    view = toy_dataset.training()
+    semantics = view.semantics.copy()
+    semantics[view.seen_ids] = np.eye(semantics.shape[1])[0]
+    view = dataclasses.replace(view, features=np.repeat(view.features, 2, axis=1), semantics=semantics)
+    with pytest.raises(ConfigError, match=f"equations of '{model}' have no solution .*Raise {named}"):
+        GenerativeZSL(model, settings=settings, rehearse=False).fit_view(view)
 
 
 @pytest.mark.parametrize("settings", [RidgeCosine(), KernelRidgeCosine(), KernelRidgeGaussian()])

@@ -13,7 +13,10 @@ def record(ours, references, rehearsal=True):
         "metrics": figures(0.2),
         "metrics_corrected": figures(ours),
         "references": {name: {**figures(0.1), "corrected": figures(h)} for name, h in references.items()},
-        "selection": {"rehearsal": {} if rehearsal else None},
+        "selection": {
+            "chosen_on": "rehearsal classes" if rehearsal else "nothing: fewer than 12 seen classes",
+            "rehearsal": {} if rehearsal else None,
+        },
     }
 
 
@@ -43,7 +46,8 @@ def test_the_sentence_compares_with_the_best_reference():
 
 
 def test_the_sentence_says_when_nothing_could_be_corrected():
-    assert "too few seen classes to rehearse" in verdict(record(0.5, {"eszsl": 0.1}, rehearsal=False))
+    said = verdict(record(0.5, {"eszsl": 0.1}, rehearsal=False))
+    assert "no label-shift correction was rehearsed (fewer than 12 seen classes)" in said
 
 
 def test_a_dash_stands_for_what_was_not_measured_and_the_sentence_says_why():
@@ -55,7 +59,7 @@ def test_a_dash_stands_for_what_was_not_measured_and_the_sentence_says_why():
     assert "no test rows of unseen classes: H could not be measured" in verdict(missing)
     assert "its corrected H was 50.0 %" in verdict(missing)
     missing["metrics_corrected"] = figures(None, s=None, u=None)
-    missing["selection"]["rehearsal"] = None
+    missing["selection"] = {"chosen_on": "nothing: fewer than 12 seen classes", "rehearsal": None}
     assert "no test rows of seen and none of unseen classes: nothing could be measured" in verdict(missing)
     assert "nothing is known about how good it is" in verdict(missing)
 

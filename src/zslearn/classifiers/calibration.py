@@ -81,7 +81,10 @@ def choose_offset(folds: Sequence[FoldScores]) -> OffsetChoice:
         DataError: If there is no fold, or a fold cannot be measured (see `seen_unseen_curve`).
     """
     return choose_offset_on_curves(
-        [seen_unseen_curve(fold.scores, fold.labels, fold.seen_ids, fold.unseen_ids) for fold in folds]
+        [
+            seen_unseen_curve(fold.scores, fold.labels, seen_ids=fold.seen_ids, unseen_ids=fold.unseen_ids)
+            for fold in folds
+        ]
     )
 
 

@@ -95,8 +95,8 @@ def run_references(
 
     Args:
         view: What the final references are solved on.
-        folds: The rehearsals of the same view. Where there is none (fewer than 12 seen classes), the
-            first candidate of each is taken and not corrected.
+        folds: The rehearsals of the same view. Where there is none, the first candidate of each is taken and not
+            corrected.
         candidates: The settings to choose from, by the reference's name.
 
     Returns:
@@ -145,13 +145,13 @@ def _curves_of_fold(
     """Return the curve of every setting of every reference; scores are not kept."""
     return_freed_memory()
     sharing = _fit_all(fold.training_in_place, candidates)
-    features, labels, sides = fold.test_features, fold.test_labels, (fold.seen_ids, fold.unseen_ids)
+    features, labels, seen_ids, unseen_ids = fold.test_features, fold.test_labels, fold.seen_ids, fold.unseen_ids
     curves: dict[tuple[str, int], SeenUnseenCurve] = {}
     while sharing:
         # What one projection has mapped, and then the projection too, goes before the next.
         places, fitted = zip(*sharing.pop(), strict=True)
         for place, scores in zip(places, scores_of(fitted, features), strict=True):
-            curves[place] = seen_unseen_curve(scores, labels, *sides)
+            curves[place] = seen_unseen_curve(scores, labels, seen_ids=seen_ids, unseen_ids=unseen_ids)
     return {name: [curves[name, number] for number in range(len(grid))] for name, grid in candidates.items()}
 
 

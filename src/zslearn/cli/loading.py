@@ -1,4 +1,4 @@
-"""Finding the model and the data of a finished run again."""
+"""Finding the data of a finished run again."""
 
 from __future__ import annotations
 

@@ -27,7 +27,6 @@ _FORMATS: Final = ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "A
 """The formats that are tried; others, such as EPS, would start foreign programs."""
 
 Pooling = Literal["auto", "class", "mean", "pooler"]
-POOLINGS: Final[tuple[Pooling, ...]] = ("auto", "class", "mean", "pooler")
 
 
 def open_image(source: str | Path | IO[bytes], name: str | None = None) -> Image:

@@ -72,7 +72,7 @@ def class_split(dataset: ZSLDataset, n: int) -> ZSLDataset:
 class RehearsalFold:
     """Zero-shot learning in small: some seen classes play unseen, the true unseen ones are absent.
 
-    In its views and labels, class ``i`` stands for class ``original_ids[i]`` of the training view.
+    In its views and labels, class ``i`` stands for class ``view.seen_ids[i]`` of the training view.
     """
 
     view: TrainingView
@@ -83,11 +83,6 @@ class RehearsalFold:
     """Rows of `view` to measure on."""
     pretend_unseen: Ids
     """Sorted ids, in the numbering of `view`, of the classes that play unseen."""
-
-    @property
-    def original_ids(self) -> Ids:
-        """The id in `view` of every class of the fold."""
-        return self.view.seen_ids
 
     @property
     def seen_ids(self) -> Ids:
@@ -150,7 +145,8 @@ def rehearsal_folds(view: TrainingView, *, seed: int, n_folds: int = 3) -> tuple
         n_folds: How many, at least 1.
 
     Returns:
-        The folds; none of them where fewer than 12 classes are seen.
+        The folds; none of them where fewer than 12 classes are seen, or where a fold could hold out no row of the
+        classes that stay seen, as where each of these has a single row or group.
 
     Raises:
         ConfigError: If there are too few classes for so many folds.
@@ -168,7 +164,8 @@ def rehearsal_folds(view: TrainingView, *, seed: int, n_folds: int = 3) -> tuple
         )
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(view.seen_ids)
-    return tuple(_fold(view, np.sort(shuffled[i * n_pretend : (i + 1) * n_pretend]), rng) for i in range(n_folds))
+    folds = tuple(_fold(view, np.sort(shuffled[i * n_pretend : (i + 1) * n_pretend]), rng) for i in range(n_folds))
+    return folds if all(np.isin(fold.test_labels, fold.seen_ids).any() for fold in folds) else ()
 
 
 def _fold(view: TrainingView, pretend_unseen: Ids, rng: np.random.Generator) -> RehearsalFold:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -22,7 +22,6 @@ from zslearn.files import write_atomic
 from zslearn.shapes import Semantics
 
 TextPooling = Literal["auto", "mean", "class"]
-TEXT_POOLINGS: Final[tuple[TextPooling, ...]] = ("auto", "mean", "class")
 _POOLING_FILE = "1_Pooling/config.json"
 _BATCH = 64
 _MAX_TOKENS = 512

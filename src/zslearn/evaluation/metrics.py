@@ -224,7 +224,7 @@ def per_class_accuracy(labels: Labels, predictions: Labels, class_ids: Ids) -> P
     return np.asarray(np.divide(n_right, n_rows, out=shares, where=n_rows > 0))
 
 
-def seen_unseen_curve(scores: Scores, labels: Labels, seen_ids: Ids, unseen_ids: Ids) -> SeenUnseenCurve:
+def seen_unseen_curve(scores: Scores, labels: Labels, *, seen_ids: Ids, unseen_ids: Ids) -> SeenUnseenCurve:
     """Trace seen and unseen accuracy over every offset at which any row changes sides.
 
     Args:
@@ -275,7 +275,7 @@ def evaluate_scores(scores: Scores, labels: Labels, *, seen_ids: Ids, unseen_ids
     Raises:
         DataError: As `seen_unseen_curve`; also if the offset is NaN.
     """
-    return seen_unseen_curve(scores, labels, seen_ids, unseen_ids).metrics_at(offset)
+    return seen_unseen_curve(scores, labels, seen_ids=seen_ids, unseen_ids=unseen_ids).metrics_at(offset)
 
 
 def one_sided_metrics(

@@ -140,7 +140,7 @@ def run_protocol(
 
     Args:
         dataset: The data set, whose split says what is unseen.
-        model: A generative model of the zoo.
+        model: A model of the zoo.
         settings: Its settings that differ from the defaults.
         seed: Decides every random number.
         device: ``auto``, ``cpu`` or ``cuda``.

@@ -86,8 +86,12 @@ class Comparison:
 
     @property
     def powerless(self) -> bool:
-        """Whether so few units cannot show any difference in so many comparisons."""
-        return self.smallest_p * self.n_comparisons > 1.0 - LEVEL + _SAME
+        """Whether no difference was seen because so few units cannot show any in so many comparisons.
+
+        Beside others that are clearer still, Holm's correction may let even few units show one.
+        """
+        unseen = self.verdict == "no difference seen"
+        return unseen and self.smallest_p * self.n_comparisons > 1.0 - LEVEL + _SAME
 
     @property
     def words(self) -> str:

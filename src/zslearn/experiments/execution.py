@@ -11,7 +11,7 @@ from typing import Any
 
 from zslearn.configuration import field_facts
 from zslearn.data.dataset import ZSLDataset
-from zslearn.errors import ZslearnError, is_out_of_memory
+from zslearn.errors import DataError, ZslearnError, is_out_of_memory
 from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.collapse import signs_of_collapse
 from zslearn.evaluation.metrics import Metrics, evaluate_scores
@@ -120,7 +120,11 @@ def _rehearse(task: TrialTask) -> dict[str, Any]:
     )
     start = time.perf_counter()
     rehearsal = estimator.rehearse_view(view)
-    assert rehearsal is not None, "an experiment with a search has enough classes for a rehearsal"
+    if rehearsal is None:
+        raise DataError(
+            f"{study.data.source}, split {study.data.split}, allows no rehearsal for a search to choose by",
+            remedy="Leave the search out, or use other data.",
+        )
     values = {"ausuc": rehearsal.ausuc[rehearsal.chosen], "h": rehearsal.corrected.h}
     return {"status": "finished", "value": values[study.objective], "seconds": time.perf_counter() - start, **values}
 

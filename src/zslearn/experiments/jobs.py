@@ -10,7 +10,7 @@ from zslearn import __version__
 from zslearn.configuration import build
 from zslearn.data.catalog import load_data
 from zslearn.data.dataset import ZSLDataset
-from zslearn.data.splits import MIN_REHEARSAL_CLASSES
+from zslearn.data.splits import MIN_REHEARSAL_CLASSES, rehearsal_folds
 from zslearn.errors import ConfigError
 from zslearn.evaluation.events import digest
 from zslearn.experiments.arms import Arm
@@ -260,11 +260,11 @@ def _check_serves(experiment: Experiment, choice: DataChoice, dataset: ZSLDatase
             remedy="Use a class split, such as splits: [0].",
         )
     searched = any(model.search for model in experiment.models)
-    if searched and len(dataset.seen_ids) < MIN_REHEARSAL_CLASSES:
+    if searched and not rehearsal_folds(dataset.training_in_place(), seed=0):
         raise ConfigError(
-            f"{choice.data}, split {dataset.split}, has too few seen classes for a search",
-            expected=f"at least {MIN_REHEARSAL_CLASSES}, some of which play unseen",
-            received=str(len(dataset.seen_ids)),
+            f"{choice.data}, split {dataset.split}, allows no rehearsal for a search to choose by",
+            expected=f"at least {MIN_REHEARSAL_CLASSES} seen classes, with rows to hold out",
+            received=f"{len(dataset.seen_ids)} seen classes with {len(dataset.train_rows)} training rows",
             remedy="Leave the search out, or use other data.",
         )
 

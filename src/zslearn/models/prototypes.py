@@ -25,7 +25,8 @@ class Prototypes(nn.Module):
 
     Attributes:
         left_out: The mean of each seen class as regressed from all other seen classes, in the order of the task's
-            ``seen_ids``: how a class looks from semantics when nobody gave an example of it.
+            ``seen_ids``: how a class looks from semantics when nobody gave an example of it. The centre is still that
+            of all seen classes, the class itself among them.
         error: The mean squared distance between these and the real means.
     """
 

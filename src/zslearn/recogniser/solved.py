@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,13 @@ from torch import Tensor
 
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
-from zslearn.errors import DataError
+from zslearn.errors import ConfigError, DataError, first_line
 from zslearn.models.closed_form import ClosedForm, FittedClosedForm, Table
 from zslearn.recogniser.base import Clock, Recogniser, arrays_below
 from zslearn.shapes import Features, Ids, Scores, Semantics
+
+_REGULARIZERS = ("ridge", "shrinkage")
+"""How the names of settings end that make equations solvable."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,13 +133,15 @@ def solve_recogniser(
 
     Raises:
         UnknownNameError: If there is no such setting.
-        ConfigError: If a setting has a wrong value.
+        ConfigError: If a setting has a wrong value, or one that leaves the equations without a solution.
         DataError: If the data do not suit the closed form.
     """
     config = build(model_class, settings)
     clock = Clock()
+    with _naming_regularizers(model_name, config):
+        solved = config.fit(view)
     # Through its arrays, so that what scores now is to the bit what a loaded model scores with.
-    fitted = config.restore(config.fit(view).arrays())
+    fitted = config.restore(solved.arrays())
     clock.lap("training")
     n_classes, table_dim = fitted.class_table.shape
     return SolvedRecogniser(
@@ -146,3 +152,19 @@ def solve_recogniser(
         places=np.arange(n_classes),
         seconds=clock.seconds,
     )
+
+
+@contextmanager
+def _naming_regularizers(model_name: str, config: ClosedForm) -> Iterator[None]:
+    """Name the settings to raise where equations have no solution."""
+    try:
+        yield
+    except np.linalg.LinAlgError as error:
+        small = [f"{name} (now {value:g})" for name, value in asdict(config).items() if name.endswith(_REGULARIZERS)]
+        if not small:
+            raise
+        raise ConfigError(
+            f"the equations of {model_name!r} have no solution that numbers of double precision can tell",
+            received=first_line(error),
+            remedy=f"Raise {' or '.join(small)}.",
+        ) from error

@@ -57,7 +57,7 @@ def verdict(record: Mapping[str, Any]) -> str:
     correction = (
         f"the rehearsed label-shift correction changed its H by {gain:+.1f} points"
         if record["selection"]["rehearsal"] is not None
-        else "there were too few seen classes to rehearse a label-shift correction"
+        else f"no label-shift correction was rehearsed ({_why_not_rehearsed(record)})"
     )
     return (
         f"{record['model']} recognises unseen classes among all with a corrected H of {100 * ours:.1f} %, {place}; "
@@ -71,7 +71,7 @@ def _unmeasured(record: Mapping[str, Any]) -> str:
     missing = [side for side, key in (("seen", "s"), ("unseen", "u")) if metrics[key] is None]
     what = "nothing could be measured" if len(missing) > 1 else "H could not be measured"
     instead = (
-        "With fewer than 12 seen classes there was no rehearsal either: nothing is known about how good it is."
+        f"There was no rehearsal either ({_why_not_rehearsed(record)}): nothing is known about how good it is."
         if rehearsal is None
         else "In the rehearsal, with seen classes playing unseen, its corrected H was "
         f"{100 * rehearsal['corrected']['h']:.1f} %."
@@ -80,6 +80,10 @@ def _unmeasured(record: Mapping[str, Any]) -> str:
         f"There are no test rows of {' and none of '.join(missing)} classes: {what} (-). "
         f"{record['model']} is trained and saved. {instead}"
     )
+
+
+def _why_not_rehearsed(record: Mapping[str, Any]) -> str:
+    return str(record["selection"]["chosen_on"]).removeprefix("nothing: ")
 
 
 def _percent(value: float | None) -> str:

@@ -51,12 +51,6 @@ def published_data(model: str) -> tuple[str, ...]:
     return () if content is None else tuple(content["data"])
 
 
-def published_sources(model: str, data: str) -> tuple[str, ...]:
-    """Return where the published settings of a model for a data set were read."""
-    content = _read(model)
-    return (content["source"], *content["data"][data].get("sources", ()))
-
-
 def _read(model: str) -> Any:
     file = files(__package__) / f"{model}.yaml"
     return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
