@@ -14,6 +14,7 @@ from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.metrics import evaluate_scores
 from zslearn.exporting import TOLERANCE, export_onnx
 from zslearn.models import MODELS, model_entry
+from zslearn.models.closed_form import unit_rows
 from zslearn.nets import multiplied_in
 from zslearn.recogniser import fit_recogniser, restore_recogniser
 from zslearn.training.loop import Loop, Rows
@@ -210,6 +211,21 @@ def test_a_restored_recogniser_gives_the_same_bits(dataset, name, fitted):
     if fitted.generates:
         semantics = dataset.semantics[dataset.unseen_ids]
         assert (restored.synthesize(semantics, 3, seed=0) == fitted.synthesize(semantics, 3, seed=0)).all()
+
+
+@every
+def test_it_keeps_no_training_row(dataset, name):
+    view = replace(dataset, train_rows=dataset.train_rows[:397]).training()
+    least = short(name, n_updates=2, teacher_updates=2, classifier_epochs=1)
+    fitted = fit_recogniser(view, name, least, seed=0, device=CPU)
+    forms = [view.features, unit_rows(view.features.astype(np.float64))]
+    if fitted.feature_space_kind is not None:
+        forms.append(fitted.feature_space.transform(view.features))
+    for tensor in fitted.arrays().values():
+        # A prime number of rows is a factor of no other size: something about each of them shows, however it is laid.
+        assert tensor.numel() == 0 or tensor.numel() % len(view.features)
+        for rows in forms:
+            assert not np.isin(rows, tensor).all(axis=1).any()
 
 
 @every
