@@ -258,12 +258,21 @@ def test_the_exported_predictor_answers_as_the_library_does(dataset, name, tmp_p
 
 
 @every
-def test_it_says_truly_whether_the_fit_reads_unseen_semantics(dataset, name, fitted):
+@pytest.mark.parametrize(
+    "settings",
+    # Centring has a use for them in every model.
+    [{}, {"unseen_semantics": True, "semantic_centring": True}, {"unseen_semantics": False}],
+    ids=["default", "allowed", "not allowed"],
+)
+def test_it_says_truly_whether_the_fit_reads_unseen_semantics(dataset, name, settings):
     changed = dataset.unseen_ids[0]
     semantics = dataset.semantics.copy()
     semantics[changed] = np.random.default_rng(3).uniform(size=semantics.shape[1])
-    other = fit(replace(dataset, semantics=semantics), name)
-    assert fitted.reads_unseen_semantics == (not _same_fit(fitted, other, dataset, changed))
+    least = {"n_updates": 3, "teacher_updates": 3, "classifier_epochs": 1, **settings}
+    one, other = (fit(each, name, **least) for each in (dataset, replace(dataset, semantics=semantics)))
+    assert one.reads_unseen_semantics == (not _same_fit(one, other, dataset, changed))
+    if "unseen_semantics" in short(name, **settings):
+        assert one.reads_unseen_semantics == settings["unseen_semantics"]
 
 
 def _same_fit(one, other, dataset, changed):
