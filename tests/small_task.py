@@ -47,3 +47,15 @@ def affine(layer, inputs):
 def leaky(inputs):
     """The rectifier in numpy."""
     return np.where(inputs > 0, inputs, 0.2 * inputs)
+
+
+def verdict(model, step, samples):
+    """The critic's mean score in numpy, of samples of the classes of a step."""
+    first, last = model.critic.layers
+    inputs = np.hstack([np.asarray(samples, dtype=np.float64), step.semantics.double().numpy()])
+    return affine(last, leaky(affine(first, inputs))).mean()
+
+
+def critic_gap(model, step, fake):
+    """How much higher the critic scores generated samples than the real ones of a step."""
+    return verdict(model, step, fake) - verdict(model, step, step.features.numpy())

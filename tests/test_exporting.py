@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zslearn import GenerativeZSL
-from zslearn.errors import ConfigError
+from zslearn.errors import ConfigError, DataError
 from zslearn.exporting import TOLERANCE, Predictor, export_onnx
 from zslearn.models.closed_form import FittedClosedForm
 
@@ -73,6 +73,16 @@ def test_what_moves_the_predictor_leaves_the_estimator_where_it_was(toy_dataset)
     Predictor(estimator).double().train()
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert not model.training
+
+
+@pytest.mark.slow
+def test_a_file_that_would_answer_differently_is_not_written(toy_dataset, tmp_path, monkeypatch):
+    estimator = fitted(toy_dataset.training(), "eszsl")
+    exported = Predictor.forward
+    monkeypatch.setattr(Predictor, "forward", lambda self, rows: tuple(each + 0.01 for each in exported(self, rows)))
+    with pytest.raises(DataError, match=r"would answer differently .*expected probabilities within .*received 0\.01\)"):
+        export_onnx(estimator, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 class Foreign(FittedClosedForm):

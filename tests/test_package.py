@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,26 @@ def test_the_version_is_the_installed_one() -> None:
 
 def test_type_checkers_are_told_that_the_package_is_typed() -> None:
     assert Path(zslearn.__file__).with_name("py.typed").is_file()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_file_of_the_package_and_no_other(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="needs the extra test")
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(tmp_path)]
+    built = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", *options, str(ROOT)], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        (commands,) = (archive.read(name).decode() for name in names if name.endswith(".dist-info/entry_points.txt"))
+    assert "zslearn = zslearn.__main__:start" in commands
+    source = ROOT / "src"
+    files = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+    assert {name for name in names if ".dist-info/" not in name} == {
+        name for name in files if "__pycache__" not in name and ".egg-info/" not in name
+    }
 
 
 @pytest.fixture

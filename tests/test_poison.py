@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-import torch
+import pytest
 
-from zslearn import GenerativeZSL
-from zslearn.classifiers.references import run_references
+from zslearn.classifiers.references import REFERENCES
+from zslearn.evaluation.protocol import run_protocol
 
 
 def poisoned(dataset):
@@ -19,18 +19,23 @@ def poisoned(dataset):
     return replace(dataset, features=features, labels=labels)
 
 
-def test_test_rows_reach_neither_weights_nor_choices(toy_dataset):
+@pytest.mark.parametrize(
+    ("model", "settings"), [("skd", {"n_updates": 15, "teacher_updates": 15}), ("eszsl", {})], ids=["skd", "eszsl"]
+)
+def test_test_rows_reach_neither_weights_nor_choices(toy_dataset, model, settings):
     other = poisoned(toy_dataset)
     assert other.checksum != toy_dataset.checksum
-    outcomes = []
-    for dataset in (toy_dataset, other):
-        view = dataset.training()
-        estimator = GenerativeZSL(settings={"n_updates": 15, "teacher_updates": 15}).fit_view(view)
-        outcomes.append((estimator, run_references(view, estimator.folds(view))))
-    (clean, references), (dirty, dirty_references) = outcomes
-    assert clean.rehearsal_ == dirty.rehearsal_
-    arrays, dirty_arrays = clean.recogniser_.arrays(), dirty.recogniser_.arrays()
-    assert arrays.keys() == dirty_arrays.keys()
-    assert all(torch.equal(arrays[name], dirty_arrays[name]) for name in arrays)
-    for name, reference in references.items():
-        assert reference.facts() == dirty_references[name].facts()
+    clean, dirty = (run_protocol(dataset, model=model, settings=settings) for dataset in (toy_dataset, other))
+    assert not np.array_equal(clean.measurement.answers, dirty.measurement.answers)
+    assert clean.estimator.rehearsal_ == dirty.estimator.rehearsal_
+    assert clean.estimator.rehearsal_ is not None
+    assert_same_arrays(clean.estimator.recogniser_.arrays(), dirty.estimator.recogniser_.arrays())
+    assert clean.references.keys() == dirty.references.keys() == REFERENCES.keys()
+    for name, reference in clean.references.items():
+        assert reference.facts() == dirty.references[name].facts()
+        assert_same_arrays(reference.fitted.arrays(), dirty.references[name].fitted.arrays())
+
+
+def assert_same_arrays(one, other):
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[name], other[name]) for name in one)

@@ -1,7 +1,11 @@
 """Model repositories: what is pushed can be pulled, says what it is, and is checked first."""
 
+import inspect
 import json
+import re
 import shutil
+import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -131,8 +135,15 @@ def test_who_reads_a_repository_while_it_is_replaced_has_the_old_model(made, tmp
     assert tensors.read_bytes() == (made / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("damage", ["cut", "no tensors", "nothing"])
-def test_a_damaged_repository_leaves_no_folder(made, tmp_path, capsys, damage):
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("cut", "error: the model in {} cannot be read"),
+        ("no tensors", "error: there is no model in {} (expected .*; received no model.safetensors)"),
+        ("nothing", "error: there is no model in {} (expected .*; received no folder of that name)"),
+    ],
+)
+def test_a_damaged_repository_is_named_and_leaves_no_folder(made, tmp_path, capsys, damage, message):
     repository = tmp_path / "repository"
     assert main(["push", str(made), str(repository)]) == 0
     if damage == "cut":
@@ -143,8 +154,110 @@ def test_a_damaged_repository_leaves_no_folder(made, tmp_path, capsys, damage):
     else:
         shutil.rmtree(repository)
     assert main(["pull", str(repository), "-o", str(tmp_path / "pulled")]) == 2
-    assert capsys.readouterr().err.startswith("error: ")
+    pattern = re.escape(message.format(repository)).replace(re.escape(".*"), ".*")
+    assert re.match(pattern, capsys.readouterr().err)
     assert not (tmp_path / "pulled").exists()
+
+
+class RepositoryNotFoundError(OSError):
+    """What the hub's client raises."""
+
+
+class Hub(ModuleType):
+    """Stands for the hub's client: repositories are folders, calls are kept as they came."""
+
+    def __init__(self, root):
+        super().__init__("huggingface_hub")
+        self.root = root
+        self.calls = []
+        for name in ("create_repo", "upload_folder", "snapshot_download"):
+            setattr(self, name, self._kept(name, getattr(self, f"_{name}")))
+
+    def _kept(self, name, function):
+        def call(*arguments, **keywords):
+            self.calls.append((name, arguments, keywords))
+            return function(*arguments, **keywords)
+
+        return call
+
+    def _create_repo(self, repo_id, *, exist_ok=False):
+        (self.root / repo_id).mkdir(parents=True, exist_ok=exist_ok)
+        return f"https://hub/{repo_id}"
+
+    def _upload_folder(self, *, repo_id, folder_path, commit_message=None):
+        shutil.copytree(folder_path, self._there(repo_id), dirs_exist_ok=True)
+
+    def _snapshot_download(self, repo_id, *, allow_patterns=None, local_dir=None):
+        for path in self._there(repo_id).iterdir():
+            if any(path.match(pattern) for pattern in allow_patterns):
+                local_dir.mkdir(exist_ok=True)
+                shutil.copy(path, local_dir)
+        return str(local_dir)
+
+    def _there(self, repo_id):
+        if not (self.root / repo_id).is_dir():
+            raise RepositoryNotFoundError("401 Client Error.\n\nRepository Not Found for url: https://hub/api")
+        return self.root / repo_id
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    client = Hub(tmp_path / "hub")
+    monkeypatch.setitem(sys.modules, "huggingface_hub", client)
+    return client
+
+
+def test_a_model_goes_to_a_hub_and_comes_back(made, tmp_path, hub, capsys):
+    for _ in range(2):
+        assert main(["push", str(made), "hub:me/letters", "--license", "mit"]) == 0
+    assert "https://hub/me/letters" in capsys.readouterr().out
+    there = hub.root / "me" / "letters"
+    assert "license: mit" in (there / "README.md").read_text()
+    (there / "setup.py").write_text("raise SystemExit")
+    assert main(["pull", "hub:me/letters", "-o", str(tmp_path / "pulled")]) == 0
+    pulled = {path.name for path in (tmp_path / "pulled").iterdir()}
+    assert pulled == {path.name for path in there.iterdir()} - {"setup.py"}
+    rows = np.random.default_rng(0).normal(size=(5, 20)).astype(np.float32)
+    first, second = (GenerativeZSL.load(folder).decision_scores(rows) for folder in (made, tmp_path / "pulled"))
+    np.testing.assert_array_equal(first, second)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_is_asked_of_the_hub_is_what_its_client_takes(made, tmp_path, hub, monkeypatch):
+    assert main(["push", str(made), "hub:me/letters"]) == 0
+    assert main(["pull", "hub:me/letters", "-o", str(tmp_path / "pulled")]) == 0
+    monkeypatch.undo()
+    client = pytest.importorskip("huggingface_hub", reason="needs the extra hub")
+    assert [name for name, _, _ in hub.calls] == ["create_repo", "upload_folder", "snapshot_download"]
+    for name, arguments, keywords in hub.calls:
+        inspect.signature(getattr(client, name)).bind(*arguments, **keywords)
+
+
+def test_what_a_hub_does_not_serve_is_one_line(made, tmp_path, hub, capsys):
+    assert main(["pull", "hub:me/none", "-o", str(tmp_path / "pulled")]) == 2
+    (hub.root / "me").mkdir(parents=True)
+    (hub.root / "me" / "letters").touch()
+    assert main(["push", str(made), "hub:me/letters"]) == 2
+    (hub.root / "me" / "empty").mkdir()
+    assert main(["pull", "hub:me/empty", "-o", str(tmp_path / "pulled")]) == 2
+    unserved, refused, empty = capsys.readouterr().err.splitlines()
+    assert unserved.startswith(
+        "error: the hub does not serve me/none (received RepositoryNotFoundError: 401 Client Error.). Check the name"
+    )
+    assert refused.startswith("error: the hub does not serve me/letters (received FileExistsError: ")
+    assert empty.startswith("error: there is no model in hub:me/empty (expected ")
+    assert not (tmp_path / "pulled").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_without_the_client_of_the_hub_its_extra_is_named(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert main(["push", str(made), "hub:me/letters"]) == 2
+    assert main(["pull", "hub:me/letters", "-o", str(tmp_path / "pulled")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all("python -m pip install 'zslearn[hub]'" in line for line in lines)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_hub_is_asked_only_by_its_full_name(made, capsys):

@@ -1,4 +1,4 @@
-"""The page on speed: its command runs, and what it says of the benchmarks is what they hold."""
+"""The page on speed: its command runs."""
 
 import pytest
 import torch

@@ -535,7 +535,10 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def save(self, folder: str | Path) -> None:
-        """Write the fitted estimator to a folder: safetensors and JSON, no pickle, no training sample.
+        """Write the fitted estimator to a folder: safetensors and JSON, no pickle.
+
+        Of training samples it holds statistics of their classes alone; the mean of a class with a single training row
+        is that row.
 
         Raises:
             RunFolderError: If the folder cannot be written.

@@ -113,9 +113,10 @@ def pull(source: str, folder: Path) -> GenerativeZSL:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder if is_there else folder.parent, prefix=".pull-") as staging:
         fetched = _fetched(source, Path(staging))
+        _check_holds_model(fetched, source)
         copies = Path(staging) / "model"
         _copy(fetched, copies, _FILES)
-        estimator = GenerativeZSL.load(copies, device="cpu")
+        estimator = _loaded(copies, source)
         if is_there:
             _move_into(copies, folder)
         else:
@@ -273,13 +274,36 @@ def _write_repository(run_folder: Path, record: Mapping[str, Any], folder: Path,
         ) from error
 
 
+def _check_holds_model(folder: Path, source: str) -> None:
+    missing = [name for name in (FACTS_FILE, TENSORS_FILE) if not _is_copied(folder / name)]
+    if missing:
+        raise RunFolderError(
+            f"there is no model in {source}",
+            expected=f"{FACTS_FILE} and {TENSORS_FILE}",
+            received=f"no {' and no '.join(missing)}" if folder.is_dir() else "no folder of that name",
+            remedy="Give a folder that 'zslearn push' has written, or hub:OWNER/NAME.",
+        )
+
+
+def _loaded(copies: Path, source: str) -> GenerativeZSL:
+    """Load a model that was copied; the reader of an error knows where it came from, and not where it was copied to."""
+    try:
+        return GenerativeZSL.load(copies, device="cpu")
+    except ZslearnError as error:
+        what = error.what.replace(str(copies), source)
+        raise type(error)(what, expected=error.expected, received=error.received, remedy=error.remedy) from error
+
+
 def _copy(source: Path, folder: Path, names: Iterable[str]) -> None:
     """Copy those of the files that are there; links are not followed."""
     folder.mkdir(exist_ok=True)
     for name in names:
-        path = source / name
-        if path.is_file() and not path.is_symlink():
-            _copy_file(path, folder / name)
+        if _is_copied(source / name):
+            _copy_file(source / name, folder / name)
+
+
+def _is_copied(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _move_into(copies: Path, folder: Path) -> None:

@@ -192,6 +192,34 @@ def test_redirected_names_are_utf8_whatever_the_locale(command, finished, tmp_pa
     assert '"name": "Γ"'.encode() in done.stdout
 
 
+@pytest.fixture(params=[["show", "models"], ["show", "models", "--json"], ["--help"]], ids=" ".join)
+def ended(request):
+    """Runs a command with some standard output; gives its exit code and what it wrote on standard error."""
+    surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+    def run(output):
+        words = [sys.executable, "-m", "zslearn", *request.param]
+        done = subprocess.run(words, stdout=output, stderr=subprocess.PIPE, text=True, env=surroundings, check=False)
+        return done.returncode, done.stderr
+
+    return run
+
+
+def test_output_for_which_there_is_no_space_is_told_once(ended):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full")
+    what_to_check = "Check that it is there, that you may use it, and that there is space."
+    with open("/dev/full", "wb") as full:
+        assert ended(full) == (1, f"error: No space left on device. {what_to_check}\n")
+
+
+def test_output_that_nobody_reads_any_more_is_no_failure(ended):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    assert ended(theirs) == (0, "")
+    os.close(theirs)
+
+
 def at_a_terminal(words, **environment):
     """What a command writes on standard error when that is a terminal."""
     ours, theirs = pty.openpty()

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from zslearn import GenerativeZSL, load_data
+from zslearn.cli.rows import FORMATS, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,21 @@ def test_parquet_is_written(command, finished, rows, tmp_path):
     assert answer.code == 0, answer.err
     answers = json.loads(command("predict", finished[0], rows, "--batch", 16, "--json").out)
     assert parquet.read_table(tmp_path / "a.parquet").to_pylist() == answers
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_names_that_are_not_unicode_are_written_all_the_same(tmp_path, kind):
+    name = os.fsdecode(b"caf\xe9.npy")
+    if kind == "parquet":
+        parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra data")
+    path = tmp_path / f"a.{kind}"
+    write_rows([[{"file": name, "label": "Γ"}]], ["file", "label"], kind, path)
+    if kind == "parquet":
+        assert parquet.read_table(path).to_pylist() == [{"file": "caf\\udce9.npy", "label": "Γ"}]
+    else:
+        written = path.read_text(encoding="utf-8")
+        assert "caf\\udce9.npy" in written
+        assert "Γ" in written
 
 
 def test_no_row_gives_no_answer(command, finished, features, tmp_path):

@@ -1,16 +1,17 @@
+import shutil
+
 import pytest
 
 
-def test_a_page_is_written_into_the_folder(command, finished):
+def test_a_page_is_written_into_the_folder(command, finished, tmp_path):
     pytest.importorskip("vl_convert", reason="the extra report is not installed")
-    folder, _ = finished
+    folder = shutil.copytree(finished[0], tmp_path / "run")
     answer = command("report", folder)
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.strip() == str(folder / "report.html")
     page = (folder / "report.html").read_text()
     assert "zslearn run --data glyphs" in page
     assert "data:image/png;base64," in page
-    (folder / "report.html").unlink()
 
 
 @pytest.mark.parametrize("form", ["md", "latex", "csv"])

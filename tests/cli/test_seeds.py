@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -75,6 +76,21 @@ def test_stopped_seeds_go_on(data, tmp_path):
     lines = ended.stdout.splitlines()
     assert [line.split()[0] for line in lines if line.startswith(("mean", "standard"))] == ["mean", "standard"]
     assert "skd, seed 1" in ended.stdout
+
+
+@pytest.mark.slow
+def test_seeds_that_failed_are_counted_and_can_be_tried_again(data, tmp_path):
+    wild = ["--set", "learning_rate=1e30", "n_updates=60", "teacher_updates=2", "hidden_dim=8", "latent_dim=3"]
+    ended = zslearn("run", "--data", data, "--seeds", 2, "--out", "my seeds", *wild, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    records = [json.loads((tmp_path / "my seeds" / f"s{seed}" / "record.json").read_text()) for seed in (0, 1)]
+    assert [record["status"] for record in records] == ["failed", "failed"]
+    last = ended.stderr.splitlines()[-1]
+    # Whichever of the two ends first.
+    told = re.fullmatch(r"error: 2 of 2 seeds failed, the first of them seed ([01]) \(received (.*)\)\. (.*)", last)
+    assert told[2] == records[int(told[1])]["cause"].rstrip(".")
+    assert told[3] == "Try these again with: zslearn run --resume 'my seeds'"
+    assert "summary" not in json.loads((tmp_path / "my seeds" / "seeds.json").read_text())
 
 
 def asked_for(*words):

@@ -128,6 +128,11 @@ def test_files_that_hold_no_features_are_refused(tmp_path):
     np.save(tmp_path / "line.npy", np.zeros(4))
     with pytest.raises(DataError, match="line.npy have the wrong dimensions"):
         next(feature_blocks(tmp_path / "line.npy", 4))
+    np.save(tmp_path / "number.npy", 3.0)
+    np.savez(tmp_path / "number.npz", features=3.0)
+    for name in ("number.npy", "number.npz"):
+        with pytest.raises(DataError, match=r"wrong dimensions .*shape \(\)"):
+            next(feature_blocks(tmp_path / name, 4))
 
 
 def test_damaged_parquet_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import scipy.io
 
 from zslearn.data.catalog import data_folder, known_data, load_data
+from zslearn.data.pretrained import find_pretrained
 from zslearn.errors import ConfigError, DataError, UnknownNameError
 
 
@@ -95,6 +97,25 @@ def test_unknown_names_say_what_is_near_and_where_was_looked(data_home):
 def test_a_file_is_no_data_set(data_home):
     with pytest.raises(DataError, match=r"res101.mat is a file .*Give its folder"):
         load_data(data_home / "Zoo" / "res101.mat")
+
+
+def test_paths_that_no_record_can_hold_are_refused(data_home, monkeypatch):
+    bad = os.fsdecode(b"caf\xe9")
+    message = r"caf\\udce9.* is not Unicode .*Rename them"
+    folder = write_folder(Path(bad))
+    with pytest.raises(DataError, match=message):
+        load_data(folder)
+    shutil.copy(folder / "res101.mat", f"{bad}.mat")
+    with pytest.raises(DataError, match=message):
+        load_data("Zoo", features=f"{bad}.mat")
+    (data_home / "Zoo" / "res101.mat").rename(data_home / "Zoo" / f"{bad}.mat")
+    with pytest.raises(DataError, match=message):
+        load_data("Zoo")
+    monkeypatch.chdir(folder)
+    with pytest.raises(DataError, match=message):
+        load_data(".")
+    with pytest.raises(DataError, match=message):
+        find_pretrained(".")
 
 
 def test_known_data_lists_folders_with_a_split_file(data_home):

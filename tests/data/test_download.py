@@ -90,11 +90,13 @@ def running():
     started = Server()
     thread = threading.Thread(target=started.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield started
-    started.leave.set()
-    started.shutdown()
-    thread.join()
-    started.server_close()
+    try:
+        yield started
+    finally:
+        started.leave.set()
+        started.shutdown()
+        thread.join()
+        started.server_close()
 
 
 def left_over(folder):

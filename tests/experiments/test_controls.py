@@ -114,5 +114,14 @@ def test_a_class_with_one_sample_has_no_half_to_learn_from(toy_dataset):
         run_control("real unseen samples", replace(toy_dataset, test_unseen_rows=rows), 0, lambda dataset: None)
 
 
+@pytest.mark.parametrize("control", ["real unseen samples", "class means"])
+def test_models_without_a_generator_have_no_samples_to_replace(toy_dataset, control):
+    def closed_form(dataset):
+        return run_protocol(dataset, model="eszsl", rehearse=False, references=False)
+
+    with pytest.raises(ConfigError, match=f"the control '{control}' needs a generative model .received eszsl"):
+        run_control(control, toy_dataset, 0, closed_form)
+
+
 def test_every_control_is_described():
     assert all(len(text) > 20 for text in CONTROLS.values())

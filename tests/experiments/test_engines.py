@@ -42,6 +42,14 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         RayCluster()
 
 
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")
+def test_an_address_without_a_cluster_is_refused():
+    pytest.importorskip("ray", reason="needs the extra cluster")
+    with pytest.raises(ConfigError, match="there is no Ray cluster at nowhere .*Start one with 'ray start --head'"):
+        RayCluster("nowhere").__enter__()
+
+
 def test_tasks_can_be_sent_to_other_processes(tiny):
     task = RunTask(job=make_jobs(tiny)[0])
     assert pickle.loads(pickle.dumps(task)) == task

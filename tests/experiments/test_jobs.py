@@ -109,6 +109,17 @@ def test_two_data_sets_of_one_name_are_refused(tmp_path):
     assert {(job.data, job.address.split) for job in jobs} == {("glyphs", "0"), ("glyphs", "1")}
 
 
+def test_data_on_which_every_run_would_fail_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="official, has nothing to measure on .*received 10 and 0.*Use a class split"):
+        on_data(own_folder(tmp_path / "farm", with_unseen_rows=False))
+    zoo = own_folder(tmp_path / "zoo")
+    assert len(on_data(zoo)) == 2
+    text = TEXT.replace("[glyphs]", f"[{zoo}]").replace("splits: [1, 2]\n", "")
+    text = text.replace("[skd]", "[{model: skd, search: {sp_weight: [0.0, 1.0]}}]") + "search: {trials: 2}\n"
+    with pytest.raises(ConfigError, match="too few seen classes for a search .expected at least 12, .*received 5"):
+        make_jobs(read_experiment(text, "n", "n.yaml"))
+
+
 def test_a_search_is_shared_by_the_seeds_and_not_by_the_splits():
     text = TEXT.replace("[skd]", "[{model: skd, search: {sp_weight: [0.0, 1.0]}}]") + "search: {trials: 2}\n"
     jobs = make_jobs(read_experiment(text, "n", "n.yaml"))

@@ -14,6 +14,7 @@ from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.metrics import evaluate_scores
 from zslearn.exporting import TOLERANCE, export_onnx
 from zslearn.models import MODELS, model_entry
+from zslearn.models.closed_form import unit_rows
 from zslearn.nets import multiplied_in
 from zslearn.recogniser import fit_recogniser, restore_recogniser
 from zslearn.training.loop import Loop, Rows
@@ -213,6 +214,21 @@ def test_a_restored_recogniser_gives_the_same_bits(dataset, name, fitted):
 
 
 @every
+def test_it_keeps_no_training_row(dataset, name):
+    view = replace(dataset, train_rows=dataset.train_rows[:397]).training()
+    least = short(name, n_updates=2, teacher_updates=2, classifier_epochs=1)
+    fitted = fit_recogniser(view, name, least, seed=0, device=CPU)
+    forms = [view.features, unit_rows(view.features.astype(np.float64))]
+    if fitted.feature_space_kind is not None:
+        forms.append(fitted.feature_space.transform(view.features))
+    for tensor in fitted.arrays().values():
+        # A prime number of rows is a factor of no other size: something about each of them shows, however it is laid.
+        assert tensor.numel() == 0 or tensor.numel() % len(view.features)
+        for rows in forms:
+            assert not np.isin(rows, tensor).all(axis=1).any()
+
+
+@every
 def test_foreign_tensors_are_refused(name, fitted):
     arrays = fitted.arrays()
     arrays.pop(sorted(arrays)[-1])
@@ -242,12 +258,21 @@ def test_the_exported_predictor_answers_as_the_library_does(dataset, name, tmp_p
 
 
 @every
-def test_it_says_truly_whether_the_fit_reads_unseen_semantics(dataset, name, fitted):
+@pytest.mark.parametrize(
+    "settings",
+    # Centring has a use for them in every model.
+    [{}, {"unseen_semantics": True, "semantic_centring": True}, {"unseen_semantics": False}],
+    ids=["default", "allowed", "not allowed"],
+)
+def test_it_says_truly_whether_the_fit_reads_unseen_semantics(dataset, name, settings):
     changed = dataset.unseen_ids[0]
     semantics = dataset.semantics.copy()
     semantics[changed] = np.random.default_rng(3).uniform(size=semantics.shape[1])
-    other = fit(replace(dataset, semantics=semantics), name)
-    assert fitted.reads_unseen_semantics == (not _same_fit(fitted, other, dataset, changed))
+    least = {"n_updates": 3, "teacher_updates": 3, "classifier_epochs": 1, **settings}
+    one, other = (fit(each, name, **least) for each in (dataset, replace(dataset, semantics=semantics)))
+    assert one.reads_unseen_semantics == (not _same_fit(one, other, dataset, changed))
+    if "unseen_semantics" in short(name, **settings):
+        assert one.reads_unseen_semantics == settings["unseen_semantics"]
 
 
 def _same_fit(one, other, dataset, changed):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from small_task import FEATURES, LABELS, RANKS, affine, leaky, make_step, make_task
+from small_task import FEATURES, LABELS, RANKS, affine, critic_gap, leaky, make_step, make_task, verdict
 from zslearn.models.free import FREE, FREEConfig
 from zslearn.training.plan import Step
 from zslearn.training.streams import Streams
@@ -47,10 +47,16 @@ def test_the_refinement_loss_equals_numpy(other_centre):
     assert found["decoder"].item() == pytest.approx(0.2 * decoding_error(model, x), rel=1e-4)
 
 
-def test_generated_samples_must_be_decodable():
-    model = make(decoder_weight=0.2)
-    found = model.generator_loss(make_step(model))
-    fake = model.sample(model.task.semantics[LABELS], Streams(3)).detach().double().numpy()
+@pytest.mark.parametrize("encoded_noise", [False, True])
+def test_generated_samples_are_judged_and_must_be_decodable(encoded_noise):
+    model = make(decoder_weight=0.2, adversarial_weight=2.0, encoded_noise=encoded_noise)
+    step = make_step(model)
+    latent = model.posterior(make_step(model))[0] if encoded_noise else Streams(3).normal("latent", 7, 5)
+    fake = torch.sigmoid(model.generator(latent, step.semantics)).detach().double().numpy()
+    gap = model.critic_loss(make_step(model))["gap"].item()
+    assert gap == pytest.approx(critic_gap(model, step, fake), abs=1e-5)
+    found = model.generator_loss(step)
+    assert found["adversarial"].item() == pytest.approx(-2.0 * verdict(model, step, fake), rel=1e-4)
     assert found.keys() == {"reconstruction", "kl", "adversarial", "decoder"}
     assert found["decoder"].item() == pytest.approx(0.2 * decoding_error(model, fake), rel=1e-4)
     gradients = torch.autograd.grad(found["decoder"], list(model.generator.parameters()))

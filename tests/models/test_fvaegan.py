@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from small_task import FEATURES, LABELS, make_step, make_task
+from small_task import FEATURES, LABELS, critic_gap, make_step, make_task, verdict
 from zslearn.models.fvaegan import FVAEGAN, FVAEGANConfig
 from zslearn.training.streams import Streams
 
@@ -20,7 +20,7 @@ def posterior(model):
 
 @pytest.mark.parametrize("kind", ["unit", "standard"])
 @pytest.mark.parametrize("encoded_noise", [False, True])
-def test_the_generator_loss_equals_numpy(kind, encoded_noise):
+def test_the_losses_equal_numpy(kind, encoded_noise):
     model = make(kind, encoded_noise=encoded_noise, adversarial_weight=3.0, kl_weight=0.5)
     semantics = model.task.semantics[LABELS]
     mean, log_variance, latent = posterior(model)
@@ -28,16 +28,18 @@ def test_the_generator_loss_equals_numpy(kind, encoded_noise):
     x = FEATURES.double().numpy()
     rebuilt = 1 / (1 + np.exp(-decoded)) if kind == "unit" else decoded
     error = -(x * np.log(rebuilt) + (1 - x) * np.log(1 - rebuilt)) if kind == "unit" else (rebuilt - x) ** 2
-    judged = torch.tensor(rebuilt, dtype=torch.float32) if encoded_noise else model.sample(semantics, Streams(3))
+    judged = rebuilt if encoded_noise else model.sample(semantics, Streams(3)).detach().numpy()
     expected = {
         "reconstruction": error.sum(axis=1).mean(),
         "kl": 0.5 * 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1).mean(),
-        "adversarial": -3.0 * model.critic(judged, semantics).mean().item(),
+        "adversarial": -3.0 * verdict(model, make_step(model), judged),
     }
     found = model.generator_loss(make_step(model))
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name].item() == pytest.approx(value, rel=1e-4), name
+    gap = model.critic_loss(make_step(model))["gap"].item()
+    assert gap == pytest.approx(critic_gap(model, make_step(model), judged), abs=1e-5)
 
 
 @pytest.mark.parametrize("encoded_noise", [False, True])

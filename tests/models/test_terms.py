@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from small_task import affine, critic_gap, leaky, verdict
 from zslearn.errors import ConfigError
 from zslearn.models import terms
 from zslearn.models.base import Task
@@ -111,6 +112,22 @@ def test_the_critics_verdict_reaches_the_generator_alone():
     critic, joint = model.plan().stages[-1].phases
     assert critic.trains == ("critic",)
     assert "critic" not in joint.trains
+
+
+@pytest.mark.parametrize(("kind", "sr_weight"), [("whitened", 1.0), ("whitened", 0.0), ("unit", 1.0)])
+def test_the_critic_judges_what_the_model_samples(kind, sr_weight):
+    model = make_model(kind, adversarial_weight=2.0, sr_weight=sr_weight)
+    step = make_step(model)
+    first, last = model.generator.layers
+    latent = Streams(2).normal("latent", 9, 3).double().numpy()
+    fake = affine(last, leaky(affine(first, np.hstack([latent, step.semantics.double().numpy()]))))
+    if kind == "unit":
+        fake = 1 / (1 + np.exp(-fake))
+    elif sr_weight > 0:
+        fake += model.prototypes(step.semantics).double().numpy()
+    gap = model.critic_loss(make_step(model))["gap"].item()
+    assert gap == pytest.approx(critic_gap(model, step, fake), abs=1e-5)
+    assert model.joint_loss(step)["adversarial"].item() == pytest.approx(-2.0 * verdict(model, step, fake), rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["whitened", "unit"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from small_task import FEATURES, LABELS, affine, leaky, make_step, make_task
+from small_task import FEATURES, LABELS, affine, critic_gap, leaky, make_step, make_task, verdict
 from zslearn.models.tfvaegan import TFVAEGAN, TFVAEGANConfig
 from zslearn.training.streams import Streams
 
@@ -30,26 +30,29 @@ def decoding_error(model, features):
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.7])
-def test_the_generator_loss_equals_numpy(weight):
-    model = make(feedback_weight=0.7, decoder_weight=0.5, adversarial_weight=2.0)
+@pytest.mark.parametrize("encoded_noise", [False, True])
+def test_the_losses_equal_numpy(weight, encoded_noise):
+    model = make(feedback_weight=0.7, decoder_weight=0.5, adversarial_weight=2.0, encoded_noise=encoded_noise)
     phases = {phase.name: phase for phase in model.plan().stages[-1].phases}
     found = phases["generator_fed" if weight else "generator"].loss(make_step(model))
     semantics = model.task.semantics[LABELS]
     mean, log_variance = (each.detach().double().numpy() for each in model.encoder(FEATURES, semantics))
     noise = Streams(3).normal("posterior", 7, 5).double().numpy()
     rebuilt = generated(model, mean + np.exp(log_variance / 2) * noise, weight)
-    fake = generated(model, Streams(3).normal("latent", 7, 5).double().numpy(), weight)
+    drawn = generated(model, Streams(3).normal("latent", 7, 5).double().numpy(), weight)
+    judged = rebuilt if encoded_noise else drawn
     x = FEATURES.double().numpy()
-    verdict = model.critic(torch.tensor(fake, dtype=torch.float32), semantics).mean().item()
     expected = {
         "reconstruction": -(x * np.log(rebuilt) + (1 - x) * np.log(1 - rebuilt)).sum(axis=1).mean(),
         "kl": 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1).mean(),
-        "adversarial": -2.0 * verdict,
-        "decoder": 0.5 * decoding_error(model, fake),
+        "adversarial": -2.0 * verdict(model, make_step(model), judged),
+        "decoder": 0.5 * decoding_error(model, judged),
     }
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name].item() == pytest.approx(value, rel=1e-4), name
+    gap = phases["critic_fed" if weight else "critic"].loss(make_step(model))["gap"].item()
+    assert gap == pytest.approx(critic_gap(model, make_step(model), judged), abs=1e-5)
 
 
 def test_the_semantic_decoder_learns_from_real_samples():

@@ -81,13 +81,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     try:
-        arguments = build_parser().parse_args(argv)
-        arguments.words = list(sys.argv[1:] if argv is None else argv)
-        code = _run(arguments)
+        return _answer(argv)
+    finally:
+        _give_up_what_nobody_takes()
+
+
+def _answer(argv: Sequence[str] | None) -> int:
+    """Run one command, and tell in a line why it did not come to its end."""
+    try:
+        code = _parse_and_run(argv)
+        # What cannot be written shows here, and not when Python ends.
         sys.stdout.flush()
         return code
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else WRONG_USE
     except ZslearnError as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED if isinstance(error, TrainingError) else WRONG_USE
@@ -95,8 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"interrupted: {interrupt}" if str(interrupt) else "interrupted.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has left; Python would complain once more while closing it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has left.
         return DONE
     except OSError as error:
         what = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
@@ -110,6 +114,25 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print("error: there is not enough memory for this. Ask for fewer samples or smaller networks.", file=sys.stderr)
         return FAILED
+
+
+def _give_up_what_nobody_takes() -> None:
+    """Drop output that cannot be written: Python would try once more while it ends, and complain with code 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _parse_and_run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else WRONG_USE
+    arguments.words = list(sys.argv[1:] if argv is None else argv)
+    return _run(arguments)
 
 
 def _run(arguments: argparse.Namespace) -> int:

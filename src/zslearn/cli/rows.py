@@ -14,6 +14,8 @@ from typing import IO, Any, Final
 from zslearn.errors import ConfigError
 
 Row = Mapping[str, Any]
+_HALF_LETTERS: Final = "backslashreplace"
+"""What becomes of bytes in a file's name that are no letters, as on standard output."""
 
 
 class RowWriter(ABC):
@@ -74,7 +76,7 @@ class _Parquet(RowWriter):
     def write(self, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        table = self._arrow.Table.from_pylist(list(rows))
+        table = self._arrow.Table.from_pylist([{name: _unicode(value) for name, value in row.items()} for row in rows])
         if self._file is None:
             self._file = self._parquet.ParquetWriter(self._path, table.schema)
         self._file.write_table(table)
@@ -92,6 +94,10 @@ _TEXT_WRITERS: Final[Mapping[str, Callable[[IO[str], Sequence[str]], RowWriter]]
     "jsonl": _JsonLines,
 }
 FORMATS: Final = (*_TEXT_WRITERS, "parquet")
+
+
+def _unicode(value: Any) -> Any:
+    return value.encode(errors=_HALF_LETTERS).decode() if isinstance(value, str) else value
 
 
 def row_format(wanted: str | None, output: Path | None) -> str:
@@ -131,7 +137,7 @@ def write_rows(blocks: Iterable[Sequence[Row]], columns: Sequence[str], kind: st
         if kind == "parquet":
             _write(blocks, lambda: _Parquet(path, columns))
         else:
-            with path.open("w", encoding="utf-8", newline="") as file:
+            with path.open("w", encoding="utf-8", errors=_HALF_LETTERS, newline="") as file:
                 _write(blocks, lambda: _TEXT_WRITERS[kind](file, columns))
 
     write_atomic(output, write)

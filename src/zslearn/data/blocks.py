@@ -186,7 +186,10 @@ def _finite(block: NDArray[Any], name: str, place: Any) -> Features:
 
 def _array_blocks(path: Path, n_rows: int) -> Iterator[NDArray[Any]]:
     array = open_features(path)
-    if not isinstance(array, np.memmap) or array.ndim != 2 or not array.flags.c_contiguous:
+    if array.ndim != 2:
+        yield array
+        return
+    if not isinstance(array, np.memmap) or not array.flags.c_contiguous:
         yield from (array[start : start + n_rows] for start in range(0, max(1, len(array)), n_rows))
         return
     # Pages of a memory map stay in memory once they are read; what is read from the file goes with its block.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zslearn.data.checks import check_recordable
 from zslearn.data.dataset import ZSLDataset
 from zslearn.data.own import is_own_data, read_own
 from zslearn.data.splits import class_split
@@ -39,7 +40,7 @@ def load_data(
 
     Raises:
         UnknownNameError: If `source` is nothing of these.
-        DataError: If the files are missing, damaged or do not fit together.
+        DataError: If the files are missing, damaged or do not fit together, or their names are not Unicode.
         ConfigError: If `split` is neither, or files are named for the built-in data.
     """
     number = _split_number(split)
@@ -101,7 +102,13 @@ def _load(source: str | Path, features: str | Path | None, semantics: str | Path
 
         return load_glyphs()
     folder = _find(name)
-    return (read_own if is_own_data(folder) else read_xlsa17)(folder, features, semantics)
+    check_recordable(folder.resolve())
+    for file in (features, semantics):
+        if file is not None:
+            check_recordable(file if (folder / file).is_file() else Path(file).resolve())
+    dataset = (read_own if is_own_data(folder) else read_xlsa17)(folder, features, semantics)
+    check_recordable(dataset.source)
+    return dataset
 
 
 def _find(name: str) -> Path:

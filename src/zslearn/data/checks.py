@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,23 @@ def row_chunks(n_rows: int, row_bytes: int) -> Iterator[slice]:
     step = max(1, _CHUNK_BYTES // max(1, row_bytes))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
+
+
+def check_recordable(path: str | Path) -> None:
+    """Refuse a path, or a text with one in it, that no record can hold: the system's names are bytes of any kind.
+
+    Raises:
+        DataError: If it is not Unicode.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{path} is not Unicode",
+            expected="names of files and folders that a record can hold",
+            received=str(error),
+            remedy="Rename them.",
+        ) from error
 
 
 def check_features(features: ArrayLike, *, what: str = "features") -> Features:

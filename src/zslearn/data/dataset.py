@@ -1,7 +1,8 @@
 """Data sets for zero-shot learning, and the two views of them that may be handed out.
 
-Training code receives a `TrainingView`, which has no field for a test row. Only the protocol opens
-the `TestView`, once, for the closing measurement. All three are frozen values, checked when made.
+Training code receives a `TrainingView`, which has no field for a test row. Nobody opens the `TestView` before all
+choices are settled: then the protocol does, and after it what describes the finished run. All three are frozen values,
+checked when made.
 """
 
 from __future__ import annotations

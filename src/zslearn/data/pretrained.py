@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zslearn.data.checks import listed
+from zslearn.data.checks import check_recordable, listed
 from zslearn.data.limits import read_json
 from zslearn.errors import DataError, UnknownNameError, first_line, require_extra
 
@@ -83,11 +83,13 @@ def find_pretrained(name: str | Path, *, download: bool = True) -> Pretrained:
 
     Raises:
         UnknownNameError: If it can only be meant as a path and there is no such folder.
-        DataError: If the folder holds no encoder, the hub does not give one, or it may not be asked.
+        DataError: If the folder holds no encoder or its path is not Unicode, the hub does not give one, or it may not
+            be asked.
         MissingExtraError: If the hub or its cache must be asked and its package is not installed.
     """
     path = Path(name).expanduser()
     if path.is_dir():
+        check_recordable(path.resolve())
         return _pretrained(str(path.resolve()), path)
     if path.exists():
         raise DataError(
