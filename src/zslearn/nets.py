@@ -170,10 +170,6 @@ class Encoder(nn.Module):
         hidden = activation(self.visual(features) + self.semantic(semantics))
         return self.mean(hidden), self.log_variance(hidden)
 
-    def view(self, features: Tensor) -> Tensor:
-        """Return ``h(x)``, the hidden layer on the sample alone, ``[*seeds, batch, hidden_dim]``."""
-        return activation(self.visual(features))
-
 
 class Projector(nn.Module):
     """A sample to a point in semantic space, through one hidden layer: the teacher's shape."""

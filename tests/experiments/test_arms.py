@@ -57,7 +57,7 @@ def test_a_sweep_moves_one_field_at_a_time():
 
 def test_the_default_sweep_has_every_weight_temperature_and_the_number_of_samples():
     fields = {arm.marks["field"] for arm in sweep_arms(SKDConfig, {})[1:]}
-    assert {"sr_temperature", "sp_temperature", "kd_softness", "sr_weight", "kd_decoder_view_weight"} <= fields
+    assert {"sr_temperature", "sp_temperature", "kd_temperature", "sr_weight", "kd_decoder_view_weight"} <= fields
     for arm in sweep_arms(SKDConfig, {}):
         build(SKDConfig, arm.settings)
 

@@ -14,13 +14,13 @@ def draw(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-@pytest.mark.parametrize("softness", [1.0, 4.0])
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_softened_divergence_parity_with_numpy(shape, softness):
+def test_softened_divergence_parity_with_numpy(shape, temperature):
     teacher, student = draw(*shape), draw(*shape, seed=1)
-    taught, learned = softmax(teacher / softness, axis=1), softmax(student / softness, axis=1)
-    expected = softness**2 * (taught * np.log(taught / learned)).sum(axis=1).mean()
-    loss = distillation.softened_divergence(torch.tensor(teacher), torch.tensor(student), softness)
+    taught, learned = softmax(teacher / temperature, axis=1), softmax(student / temperature, axis=1)
+    expected = temperature**2 * (taught * np.log(taught / learned)).sum(axis=1).mean()
+    loss = distillation.softened_divergence(torch.tensor(teacher), torch.tensor(student), temperature)
     assert loss.item() == pytest.approx(expected, rel=1e-10)
     assert loss.item() > 0
 
@@ -32,11 +32,11 @@ def test_softened_divergence_is_zero_at_equality_and_blind_to_a_shift_per_sample
     assert distillation.softened_divergence(scores, shifted, 2.0).item() == pytest.approx(0, abs=1e-14)
 
 
-def test_the_size_of_the_slope_hardly_depends_on_the_softness():
+def test_the_size_of_the_slope_hardly_depends_on_the_temperature():
     teacher, student = torch.tensor(draw(4, 6)), torch.tensor(draw(4, 6, seed=1)).requires_grad_()
     norms = [
-        torch.autograd.grad(distillation.softened_divergence(teacher, student, softness), student)[0].norm()
-        for softness in (50.0, 100.0)
+        torch.autograd.grad(distillation.softened_divergence(teacher, student, temperature), student)[0].norm()
+        for temperature in (50.0, 100.0)
     ]
     assert norms[0] / norms[1] == pytest.approx(1, abs=0.05)
 

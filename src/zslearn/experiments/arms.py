@@ -148,7 +148,7 @@ def _kind(facts: FieldFacts) -> Literal["weight", "temperature", "count"] | None
     """What a field is to a sweep that was given no fields; None where it leaves the field alone."""
     if facts.type is float and facts.name.endswith("_weight"):
         return "weight"
-    if facts.type is float and facts.name.endswith(("temperature", "softness")):
+    if facts.type is float and facts.name.endswith("temperature"):
         return "temperature"
     return "count" if facts.name == "n_synthetic" else None
 

@@ -14,20 +14,20 @@ from torch.nn import functional
 from zslearn.tensors import HiddenBatch, PerSeed, ScoreBatch
 
 
-def softened_divergence(teacher_scores: ScoreBatch, student_scores: ScoreBatch, softness: float) -> PerSeed:
-    """``softness^2`` times the KL divergence between softened class beliefs of teacher and student.
+def softened_divergence(teacher_scores: ScoreBatch, student_scores: ScoreBatch, temperature: float) -> PerSeed:
+    """``temperature^2`` times the KL divergence between softened class beliefs of teacher and student.
 
-    The factor keeps the size of the gradient independent of the softness. The mass that the teacher puts on
+    The factor keeps the size of the gradient independent of the temperature. The mass that the teacher puts on
     unseen classes is part of what is taught.
 
     Args:
         teacher_scores: Logits of the teacher over all classes; a constant.
         student_scores: Logits of the student.
-        softness: The distillation temperature, > 0.
+        temperature: The distillation temperature, > 0.
     """
-    taught = functional.log_softmax(teacher_scores / softness, dim=-1)
-    learned = functional.log_softmax(student_scores / softness, dim=-1)
-    return softness**2 * (taught.exp() * (taught - learned)).sum(-1).mean(-1)
+    taught = functional.log_softmax(teacher_scores / temperature, dim=-1)
+    learned = functional.log_softmax(student_scores / temperature, dim=-1)
+    return temperature**2 * (taught.exp() * (taught - learned)).sum(-1).mean(-1)
 
 
 def feature_gap(student_view: HiddenBatch, teacher_view: HiddenBatch) -> PerSeed:

@@ -18,8 +18,9 @@ from zslearn.training.streams import Streams
 class TermsHost(GenerativeModel):
     """A generative model on which SR, SP and KD can be put; with weights of 0 nothing of them is there.
 
-    A subclass calls ``take_terms`` at the end of its ``__init__``, puts the stages of ``self.terms`` before its own,
-    adds ``taught_modules`` to what the phase of its generator trains, and ``terms_loss`` to that phase's loss.
+    A subclass calls ``take_terms`` (or makes ``self.terms``) at the end of its ``__init__``, puts the stages of
+    ``self.terms`` before its own, adds ``taught_modules`` to what the phase of its generator trains, and ``terms_loss``
+    to that phase's loss.
     """
 
     terms: SemanticTerms
@@ -31,8 +32,8 @@ class TermsHost(GenerativeModel):
 
     @property
     def taught_modules(self) -> tuple[str, ...]:
-        """The student's semantic head, where anything teaches it."""
-        return ("terms.head",) if self.terms.taught else ()
+        """The student's semantic head, where there is one."""
+        return ("terms.head",) if self.terms.has_student else ()
 
     def take_terms(self, task: Task, config: TermsConfig, streams: Streams) -> None:
         """Make the terms that the weights call for.
@@ -85,4 +86,4 @@ class TermsHost(GenerativeModel):
 
     def semantic_scores(self, features: FeatureBatch, semantics: ClassSemantics) -> ScoreBatch | None:
         """Score by the student's projection, where distillation has taught one."""
-        return self.terms.verdict(self.view(features), semantics) if self.terms.taught else None
+        return self.terms.verdict(self.view(features), semantics) if self.terms.has_student else None

@@ -19,18 +19,17 @@ from zslearn.configuration import Range
 from zslearn.errors import ConfigError
 from zslearn.losses import variational
 from zslearn.models.adversarial import critic_terms
-from zslearn.models.base import GenerativeConfig, GenerativeModel, Task
+from zslearn.models.base import GenerativeConfig, Task
+from zslearn.models.host import TermsHost
 from zslearn.models.prototypes import Prototypes
 from zslearn.models.terms import SemanticTerms, TermsConfig
-from zslearn.nets import Encoder, Perceptron
+from zslearn.nets import Encoder, Linear, Perceptron
 from zslearn.tensors import (
     ClassFeatures,
     ClassSemantics,
     FeatureBatch,
-    HiddenBatch,
     LabelBatch,
     LatentBatch,
-    ScoreBatch,
     SemanticBatch,
 )
 from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
@@ -83,7 +82,7 @@ class SKDConfig(GenerativeConfig, TermsConfig):
 
 
 @final
-class SKD(GenerativeModel):
+class SKD(TermsHost):
     """A conditional VAE, with a critic on demand, under SR, SP and KD.
 
     Args:
@@ -110,7 +109,13 @@ class SKD(GenerativeModel):
         self.generator = Perceptron((z + a, h, x), streams, "generator")
         if config.adversarial_weight > 0:
             self.critic = Perceptron((x + a, h, 1), streams, "critic", last_bias=False)
+        # Where training knows no unseen classes it does without the terms on them, which others refuse.
         self.terms = SemanticTerms(task, config, h, streams)
+
+    @property
+    def visual(self) -> Linear:
+        """The encoder's first layer on samples alone."""
+        return self.encoder.visual
 
     @classmethod
     def alternatives(cls, *, n_rows: int, feature_dim: int, non_negative: bool) -> tuple[Mapping[str, Any], ...]:
@@ -146,7 +151,7 @@ class SKD(GenerativeModel):
         )
         joint = Phase(
             name="joint",
-            trains=("encoder", "generator", *(("terms.head",) if self.terms.taught else ())),
+            trains=("encoder", "generator", *self.taught_modules),
             loss=self.joint_loss,
             learning_rate=config.learning_rate,
             divisible=not self.terms.compares_rows,
@@ -195,14 +200,6 @@ class SKD(GenerativeModel):
         latent = streams.normal("latent", semantics.shape[-2], self.config.latent_dim)
         anchors = self.anchors
         return self._finish(self._decode(latent, semantics, None if anchors is None else anchors(semantics)))
-
-    def view(self, features: FeatureBatch) -> HiddenBatch:
-        """Return ``h(x)``, the encoder's hidden layer on the sample alone."""
-        return self.encoder.view(features)
-
-    def semantic_scores(self, features: FeatureBatch, semantics: ClassSemantics) -> ScoreBatch | None:
-        """Score by the student's projection R(x), which distillation has taught."""
-        return self.terms.verdict(self.view(features), semantics)
 
     def offsets(self, semantics: ClassSemantics, prototypes: Prototypes, streams: Streams) -> ClassFeatures:
         """Estimate how far from the regressed mean each class is generated, from one latent and its opposite."""

@@ -83,7 +83,7 @@ class TermsConfig:
     """Within it, weight of the class beliefs taught to the encoder on generated unseen samples."""
     kd_verdict_weight: Annotated[float, Range(0)] = 0.3
     """Weight of the student's class beliefs beside the final classifier's score; 0 leaves the student out of it."""
-    kd_softness: Annotated[float, Range(0, low_open=True)] = 2.0
+    kd_temperature: Annotated[float, Range(0, low_open=True)] = 2.0
     """Distillation temperature, on cosines already divided by 0.05."""
     kd_teacher: Literal["semantic", "similarity", "average", "plain"] = "semantic"
     """Who teaches: the semantic teacher network; the semantics' own similarities (no network); a moving average of the
@@ -133,31 +133,31 @@ class SemanticTerms(nn.Module):
         margins = config.sp_margin > 0
         self._margins = preservation.similarity_margins(task.semantics, config.sp_margin) if margins else None
         width = config.teacher_hidden_dim
-        if config.kd_teacher == "average" and self.teaches and not self.taught:
+        if config.kd_teacher == "average" and self.distils and not self.has_student:
             raise ConfigError(
                 "the average teacher averages a student that nobody teaches",
                 remedy="Raise kd_encoder_weight, or choose another kd_teacher.",
             )
-        if self._judges or (self.teaches and config.kd_teacher == "semantic"):
+        if self._judges or (self.distils and config.kd_teacher == "semantic"):
             self.teacher = Projector(task.feature_dim, width, task.semantic_dim, streams, "teacher")
-        if self.taught:
+        if self.has_student:
             self.head = Linear(view_dim, task.semantic_dim, streams, "head")
-        if self.teaches and config.kd_teacher == "plain":
+        if self.distils and config.kd_teacher == "plain":
             self.plain_teacher = Projector(task.feature_dim, width, task.n_seen, streams, "plain teacher")
-        if self.teaches and config.kd_teacher == "average":
+        if self.distils and config.kd_teacher == "average":
             self.average_teacher = Projector(task.feature_dim, view_dim, task.semantic_dim, streams, "average teacher")
             self.register_buffer("average_started", torch.tensor(False, device=task.semantics.device))
 
     @property
-    def teaches(self) -> bool:
+    def distils(self) -> bool:
         """Whether any form of distillation is on."""
         config = self.config
         through_decoder = max(config.kd_decoder_weight, config.kd_decoder_view_weight)
-        return self.taught or (config.kd_weight > 0 and max(config.kd_relational_weight, through_decoder) > 0)
+        return self.has_student or (config.kd_weight > 0 and max(config.kd_relational_weight, through_decoder) > 0)
 
     @property
-    def taught(self) -> bool:
-        """Whether the student's semantic head learns anything; without that there is none."""
+    def has_student(self) -> bool:
+        """Whether there is a student: a semantic head that learns something."""
         return self.config.kd_weight * self.config.kd_encoder_weight > 0 or self._teaches_on_unseen
 
     @property
@@ -168,7 +168,7 @@ class SemanticTerms(nn.Module):
     def verdict(self, view: HiddenBatch, semantics: ClassSemantics) -> ScoreBatch | None:
         """The student's logits of any classes, weighed for the final classifier; None without distillation."""
         weight = self.config.kd_verdict_weight
-        if not self.taught or weight == 0:
+        if not self.has_student or weight == 0:
             return None
         return preservation.cosine_scores(self.head(view), semantics) * (weight / TEACHER_TEMPERATURE)
 
@@ -213,21 +213,21 @@ class SemanticTerms(nn.Module):
             host: The model that is taught.
             reconstruct: Gives the decoder's reconstruction of the batch; None where the model has no decoder.
         """
-        if not self.teaches:
+        if not self.distils:
             return {}
         config, terms, network = self.config, {}, self.config.kd_teacher != "similarity"
         with torch.no_grad():
-            taught = self._taught(step.features, step.labels)
+            teacher_logits = self._teacher_logits(step.features, step.labels)
         if config.kd_encoder_weight > 0:
             student = self._comparable(self._student_scores(host.view(self._noisy(step))))
             terms["kd_encoder"] = config.kd_encoder_weight * distillation.softened_divergence(
-                taught, student, config.kd_softness
+                teacher_logits, student, config.kd_temperature
             )
         if config.kd_relational_weight > 0 and network:
             gap = distillation.relational_gap(host.view(step.features), self._teacher_view(step.features))
             terms["kd_relational"] = config.kd_relational_weight * gap
         if reconstruct is not None and network:
-            terms |= self._through_decoder(step.features, reconstruct, taught)
+            terms |= self._through_decoder(step.features, reconstruct, teacher_logits)
         return {name: config.kd_weight * term for name, term in terms.items()}
 
     def on_unseen(
@@ -264,10 +264,12 @@ class SemanticTerms(nn.Module):
             # Cut off: this term moves the student's view of the samples, never the samples.
             fixed = samples.detach()
             with torch.no_grad():
-                taught = self._taught(fixed, labels)
+                teacher_logits = self._teacher_logits(fixed, labels)
             student = self._comparable(self._student_scores(host.view(fixed)))
             weight = config.kd_weight * config.kd_unseen_weight
-            terms["kd_unseen"] = weight * distillation.softened_divergence(taught, student, config.kd_softness)
+            terms["kd_unseen"] = weight * distillation.softened_divergence(
+                teacher_logits, student, config.kd_temperature
+            )
         return terms
 
     def on_classes(
@@ -362,7 +364,7 @@ class SemanticTerms(nn.Module):
         return {name: config.sp_weight * term for name, term in terms.items()}
 
     def _through_decoder(
-        self, features: FeatureBatch, reconstruct: Callable[[], FeatureBatch], taught: ScoreBatch
+        self, features: FeatureBatch, reconstruct: Callable[[], FeatureBatch], teacher_logits: ScoreBatch
     ) -> dict[str, Tensor]:
         config, terms = self.config, {}
         if config.kd_decoder_weight > 0 or config.kd_decoder_view_weight > 0:
@@ -371,7 +373,7 @@ class SemanticTerms(nn.Module):
             if config.kd_decoder_weight > 0:
                 scores = self._network_scores(self._teacher_network.head(view))
                 terms["kd_decoder"] = config.kd_decoder_weight * distillation.softened_divergence(
-                    taught, scores, config.kd_softness
+                    teacher_logits, scores, config.kd_temperature
                 )
             if config.kd_decoder_view_weight > 0:
                 gap = distillation.feature_gap(view, self._teacher_view(features))
@@ -387,7 +389,7 @@ class SemanticTerms(nn.Module):
     def _teacher_view(self, features: FeatureBatch) -> HiddenBatch:
         return self._teacher_network.view(features)
 
-    def _taught(self, features: FeatureBatch, labels: LabelBatch) -> ScoreBatch:
+    def _teacher_logits(self, features: FeatureBatch, labels: LabelBatch) -> ScoreBatch:
         """The teacher's logits, over all known classes; over the seen ones from a teacher without semantics."""
         if self.config.kd_teacher == "similarity":
             return self._scores(self.task.semantics[labels])
