@@ -8,8 +8,8 @@ from zslearn.errors import DataError
 from zslearn.evaluation.statistics import (
     common_units,
     compare,
-    corrected,
     holm,
+    holm_corrected,
     paired_gain,
     several_splits,
     sign_flip_p,
@@ -172,23 +172,23 @@ def test_no_difference_seen_is_a_result_with_its_reason():
 
 def test_many_comparisons_together_are_harder_to_pass():
     one = compare("a", "b", np.arange(1.0, 9.0), np.zeros(8))
-    together = corrected([one] * 8)
+    together = holm_corrected([one] * 8)
     assert {each.verdict for each in together} == {"no difference seen"}
     assert together[0].p_adjusted == pytest.approx(8 / 128)
     assert together[0].words == "no difference seen from b: 8 pairs cannot show one in 8 comparisons"
-    assert corrected([one])[0].as_dict() == one.as_dict()
-    assert corrected([]) == ()
+    assert holm_corrected([one])[0].as_dict() == one.as_dict()
+    assert holm_corrected([]) == ()
 
 
 def test_a_difference_that_was_seen_has_a_p_however_few_its_units_are():
     clear = compare("a", "c", np.arange(1.0, 11.0), np.zeros(10))
     few = compare("b", "c", np.arange(1.0, 7.0), np.zeros(6))
-    first, second = corrected([clear, few])
+    first, second = holm_corrected([clear, few])
     assert first.words == "better than c (p 0.0039)"
     assert (second.verdict, second.p_adjusted) == ("better", 0.03125)
     assert second.words == "better than c (p 0.031)"
     assert not second.powerless
-    assert all(each.words.endswith("6 pairs cannot show one in 2 comparisons") for each in corrected([few, few]))
+    assert all(each.words.endswith("6 pairs cannot show one in 2 comparisons") for each in holm_corrected([few, few]))
 
 
 def test_blocks_count_once():

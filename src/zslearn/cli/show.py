@@ -81,20 +81,20 @@ def _data_set(name: str) -> dict[str, Any]:
 
 
 def _published() -> list[dict[str, Any]]:
-    from zslearn.report.published import published_data
+    from zslearn.report.published import data_with_results
 
-    return [{"name": name, "rows": n_rows} for name, n_rows in published_data().items()]
+    return [{"name": name, "rows": n_rows} for name, n_rows in data_with_results().items()]
 
 
 def _published_on(name: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from zslearn.errors import unknown_name
-    from zslearn.report.published import CAVEAT, REMARKS, SOURCES, published_data, published_on
+    from zslearn.report.published import CAVEAT, REMARKS, SOURCES, data_with_results, published_on
 
     rows = published_on(name)
     if not rows:
-        raise unknown_name("data set with published figures", name, published_data())
+        raise unknown_name("data set with published figures", name, data_with_results())
     remarks = {remark for row in rows for remark in row.remarks}
     return {
         "name": rows[0].data,

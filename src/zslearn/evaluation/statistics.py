@@ -299,7 +299,7 @@ def compare(
     )
 
 
-def corrected(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+def holm_corrected(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
     """Correct comparisons that are made together, after Holm."""
     adjusted = holm(np.array([each.p for each in comparisons]))
     return tuple(

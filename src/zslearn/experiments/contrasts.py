@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from zslearn.evaluation.statistics import Comparison, common_units, compare, corrected, several_splits
+from zslearn.evaluation.statistics import Comparison, common_units, compare, holm_corrected, several_splits
 from zslearn.experiments.arms import PARTS
 
 Kind = Literal["grid", "ablation", "sweep"]
@@ -55,7 +55,7 @@ def contrasts(kind: Kind, rows: Sequence[Measured]) -> tuple[Comparison, ...]:
     """
     rows = [row for row in rows if row.values]
     if kind == "grid":
-        return corrected(list(_against_the_best(rows)))
+        return holm_corrected(list(_against_the_best(rows)))
     by_model: dict[str, list[Measured]] = {}
     for row in rows:
         by_model.setdefault(row.model, []).append(row)
@@ -67,7 +67,7 @@ def contrasts(kind: Kind, rows: Sequence[Measured]) -> tuple[Comparison, ...]:
             if base.is_base and not arm.is_base:
                 ours, theirs = (base, arm) if kind == "ablation" else (arm, base)
                 found += _pair(ours.name, theirs.name, [ours], [theirs])
-    return corrected(found)
+    return holm_corrected(found)
 
 
 def _against_the_best(rows: Sequence[Measured]) -> Iterator[Comparison]:

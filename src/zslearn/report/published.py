@@ -149,7 +149,7 @@ def published_on(data: str) -> tuple[PublishedResult, ...]:
     return tuple(rows)
 
 
-def published_data() -> dict[str, int]:
+def data_with_results() -> dict[str, int]:
     """Return the data sets of the table and how many rows each has."""
     counts: dict[str, int] = {}
     for row in published_results():

@@ -13,7 +13,7 @@ import numpy as np
 
 from zslearn.data.stand_in import MARK, tells_of_stand_in
 from zslearn.evaluation.events import contradictions
-from zslearn.evaluation.statistics import Comparison, Summary, compare, corrected, several_splits, summarise
+from zslearn.evaluation.statistics import Comparison, Summary, compare, holm_corrected, several_splits, summarise
 from zslearn.experiments.contrasts import ABSENCE, AVERAGED, Measured, contrasts
 from zslearn.report.published import PublishedResult, published_on, same_method
 from zslearn.report.study import METRICS, Figures, Hole, Run, Study, split_words
@@ -151,7 +151,7 @@ class Group:
             if units:
                 ours, theirs = (np.array([each.corrected[unit][metric] for unit in units]) for each in (row, other))
                 comparisons.append(compare(row.method, other.method, ours, theirs, blocks=several_splits(units)))
-        return corrected(comparisons)
+        return holm_corrected(comparisons)
 
     @cached_property
     def verdict(self) -> str:
