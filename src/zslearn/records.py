@@ -1,4 +1,4 @@
-"""The record of a run: every figure with all that it depends on, made by one function."""
+"""The record of a run: every figure with all that it depends on."""
 
 from __future__ import annotations
 
