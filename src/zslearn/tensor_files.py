@@ -71,7 +71,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
 
     Raises:
         OSError: If the file cannot be read.
-        DataError: If it is too large or no ordinary file.
+        DataError: If it is too large or not an ordinary file.
         ValueError: If it is damaged or foreign; nothing of the size that it claims was allocated.
     """
     header = tensor_header(path)
@@ -91,7 +91,7 @@ def tensor_header(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: If the file cannot be read.
-        DataError: If it is too large or no ordinary file.
+        DataError: If it is too large or not an ordinary file.
         ValueError: If what it claims does not add up to its size.
     """
     n_bytes = check_file(path)

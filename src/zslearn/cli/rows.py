@@ -15,7 +15,7 @@ from zslearn.errors import ConfigError
 
 Row = Mapping[str, Any]
 _HALF_LETTERS: Final = "backslashreplace"
-"""What becomes of bytes in a file's name that are no letters, as on standard output."""
+"""What becomes of bytes in a file's name that are not letters, as on standard output."""
 
 
 class RowWriter(ABC):

@@ -66,7 +66,7 @@ class Columns:
         """Refuse a column of which most entries are numbers once a comma is read as a point.
 
         Raises:
-            DataError: If it is one; the message says where the first comma is.
+            DataError: If the column has decimal commas; the message says where the first one is.
         """
         texts = self.texts(name)
         if _mostly_numbers(texts) or not _mostly_numbers([text.replace(",", ".") for text in texts]):
@@ -83,7 +83,7 @@ class Columns:
         """Return columns as a matrix of numbers; yes and true are 1, no and false are 0.
 
         Raises:
-            DataError: If an entry is no number; the message says where.
+            DataError: If an entry is not a number; the message says where.
         """
         return np.stack([self._numbers(name) for name in names], axis=1)
 

@@ -83,7 +83,7 @@ class ImageSource:
 
     Attributes:
         names: The images in it by their endings, sorted; hidden files are left out.
-        others: The files that are no images by their endings, sorted.
+        others: The files whose endings are not those of images, sorted.
         links: The links to folders, which are not followed, sorted.
 
     Raises:

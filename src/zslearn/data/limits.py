@@ -79,9 +79,9 @@ def check_file(path: Path, default: int = MAX_FILE_BYTES) -> int:
         default: The most bytes it may hold, unless ``ZSLEARN_MAX_BYTES`` says otherwise.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If the file does not exist.
         OSError: If it cannot be looked at, for example because its links lead in a circle.
-        DataError: If it is too large, or no ordinary file: a pipe or a device may never end.
+        DataError: If it is too large, or not an ordinary file: a pipe or a device may never end.
     """
     facts = path.stat()
     if not stat.S_ISREG(facts.st_mode):
@@ -203,7 +203,7 @@ def read_text(path: Path, default: int = MAX_TEXT_BYTES) -> str:
 
     Raises:
         OSError: If it cannot be read.
-        DataError: If it is too large or no ordinary file.
+        DataError: If it is too large or not an ordinary file.
         ValueError: If it is not UTF-8.
     """
     check_file(path, default)
@@ -215,7 +215,7 @@ def read_json(path: Path, default: int = MAX_TEXT_BYTES) -> Any:
 
     Raises:
         OSError: If it cannot be read.
-        DataError: If it is too large or no ordinary file.
+        DataError: If it is too large or not an ordinary file.
         ValueError: As ``parse_json``.
     """
     return parse_json(read_text(path, default))
@@ -225,7 +225,7 @@ def parse_json(text: str) -> Any:
     """Return what a JSON text says.
 
     Raises:
-        ValueError: If it is no JSON, has NaN, infinities, numbers that no float holds or half of a pair of surrogates,
+        ValueError: If it is not JSON, has NaN, infinities, numbers that no float holds or half of a pair of surrogates,
             or is nested too deeply.
     """
     try:
@@ -244,7 +244,7 @@ def read_yaml(path: Path, default: int = MAX_SETTINGS_BYTES) -> Any:
 
     Raises:
         OSError: If it cannot be read.
-        DataError: If it is too large or no ordinary file.
+        DataError: If it is too large or not an ordinary file.
         ValueError: As ``parse_yaml``.
     """
     return parse_yaml(read_text(path, default))
@@ -256,7 +256,7 @@ def parse_yaml(text: str) -> Any:
     Aliases are refused: a few of them, one within the other, stand for more than any memory holds.
 
     Raises:
-        ValueError: If it is no YAML, has tags or aliases, or is nested too deeply.
+        ValueError: If it is not YAML, has tags or aliases, or is nested too deeply.
     """
     import yaml
 

@@ -98,12 +98,12 @@ def sweep_arms(
     Args:
         configuration: The model's configuration class.
         settings: Its settings in every arm.
-        values: The values of each field; none for those around what is set.
+        values: The values of each field; empty: those around what is set.
             None: each weight, each temperature and the number of synthetic samples.
 
     Raises:
         UnknownNameError: If there is no such field.
-        ConfigError: If a field is no number, or a value is not allowed.
+        ConfigError: If a field is not a number, or a value is not allowed.
     """
     facts = field_facts(configuration)
     base: Any = build(configuration, settings)

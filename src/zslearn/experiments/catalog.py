@@ -26,7 +26,7 @@ def packaged_text(name: str) -> str:
     """Return the YAML of an experiment that comes with the package.
 
     Raises:
-        UnknownNameError: If there is none of that name.
+        UnknownNameError: If there is no experiment of that name.
     """
     if name not in _names():
         raise unknown_name("experiment", name, _names())

@@ -55,7 +55,7 @@ class Entry:
             known: The keys that are allowed; None allows all.
 
         Raises:
-            ConfigError: If this is no mapping.
+            ConfigError: If this is not a mapping.
             UnknownNameError: If a key is not allowed; the message names the nearest ones.
         """
         if not isinstance(self.value, dict):
@@ -71,7 +71,7 @@ class Entry:
         """Return the entries of a list with at least one.
 
         Raises:
-            ConfigError: If this is no list, or an empty one.
+            ConfigError: If this is not a list, or is an empty one.
         """
         if not isinstance(self.value, list) or not self.value:
             self.refuse(f"{what} is no list", expected="a list with at least one entry", received=self.shown)
@@ -81,7 +81,7 @@ class Entry:
         """Return a text.
 
         Raises:
-            ConfigError: If this is none.
+            ConfigError: If this is not a text, or is an empty one.
         """
         if not isinstance(self.value, str) or not self.value.strip():
             self.refuse(f"{what} is no text", expected="a text", received=self.shown)
@@ -91,7 +91,7 @@ class Entry:
         """Return a truth value.
 
         Raises:
-            ConfigError: If this is none.
+            ConfigError: If this is not a truth value.
         """
         if not isinstance(self.value, bool):
             self.refuse(f"{what} is neither true nor false", expected="true or false", received=self.shown)
@@ -101,7 +101,7 @@ class Entry:
         """Return a whole number.
 
         Raises:
-            ConfigError: If this is none, or less than ``low``.
+            ConfigError: If this is not a whole number, or is less than ``low``.
         """
         if type(self.value) is not int or self.value < low:
             self.refuse(f"{what} is wrong", expected=f"a whole number from {low}", received=self.shown)

@@ -58,7 +58,7 @@ class LocalProcesses:
         n_workers: How many at once; None takes one for each processor that this process may use.
 
     Raises:
-        ConfigError: If there are to be fewer than one.
+        ConfigError: If the number is below 1.
     """
 
     def __init__(self, n_workers: int | None = None) -> None:

@@ -68,7 +68,7 @@ class ExperimentFolder:
             command: How to run it again.
 
         Raises:
-            RunFolderError: If something else is in the way, or no folder can be made.
+            RunFolderError: If the folder holds something else, or cannot be made.
         """
         _check_is_ours(path, experiment)
         plan = {
@@ -93,7 +93,7 @@ class ExperimentFolder:
         """Open the folder of an experiment.
 
         Raises:
-            RunFolderError: If it is none, or its plan is damaged.
+            RunFolderError: If it is not an experiment folder, or its plan is damaged.
         """
         file = path / EXPERIMENT_FILE
         try:
@@ -141,7 +141,7 @@ class ExperimentFolder:
         write_json(self.record_path(key), told)
 
     def read(self, key: str) -> dict[str, Any] | None:
-        """Return the record of a run; None where there is none, or none that can be read.
+        """Return the record of a run; None where it is missing or cannot be read.
 
         Raises:
             RunFolderError: If it says that the run finished, and lacks what tables read of it.

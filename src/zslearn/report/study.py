@@ -84,19 +84,19 @@ class Run:
         return _mapping(found)
 
     def sheet(self) -> Mapping[str, Any] | None:
-        """Read the run's sheet; None where there is none that can be read."""
+        """Read the run's sheet; None where it is missing or cannot be read."""
         sheet = _read(self.sheet_path)
         return sheet if isinstance(sheet, dict) else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hole:
-    """A run that there is no figure of."""
+    """A run without figures."""
 
     title: str
     """Data, split, model, arm and seed in words."""
     data: str
-    """The data set's name; empty where nobody says, as below."""
+    """The data set's name; empty where it is not known, as below."""
     split: str
     """``official`` or the number of a class split."""
     seed: str
@@ -192,7 +192,7 @@ def _read_experiment(folder: Path) -> Study:
 
 def _read_job(folder: Path, job: Mapping[str, Any]) -> Run | Hole:
     key = _text(job.get("key"))
-    # A key becomes a file's name: one that is no plain word could lead out of the folder.
+    # A key becomes a file's name: one that is not a plain word could lead out of the folder.
     if not key.isalnum():
         return _hole(job, "damaged", f"its key {key!r} is no hexadecimal number")
     path = folder / "records" / f"{key}.json"
