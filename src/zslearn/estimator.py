@@ -273,7 +273,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return operator.index(self.seed)
         except TypeError as error:
             raise ConfigError(
-                "the seed is no whole number",
+                "the seed is not a whole number",
                 expected="a whole number",
                 received=repr(self.seed),
                 remedy="Give one, such as seed=0.",

@@ -47,7 +47,9 @@ def check_run_folder(wanted: Path | None) -> None:
     """
     if wanted is not None and not is_free(wanted):
         raise RunFolderError(
-            f"{wanted} is in the way", expected="a new or empty folder", remedy="Name another folder with --out."
+            f"{wanted} exists already and is not an empty folder",
+            expected="a new or empty folder",
+            remedy="Name another folder with --out.",
         )
 
 
@@ -205,7 +207,7 @@ def _read(folder: Path) -> dict[str, Any]:
         raise
     except FileNotFoundError as error:
         raise RunFolderError(
-            f"{folder} is no run folder",
+            f"{folder} is not a run folder",
             expected=f"a file {RECORD_FILE} in it",
             remedy="Give a folder that 'zslearn run' has written.",
         ) from error

@@ -107,7 +107,9 @@ def pull(source: str, folder: Path) -> GenerativeZSL:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunFolderError(
-            f"{folder} is in the way", expected="a new or empty folder", remedy="Name another folder with -o."
+            f"{folder} exists already and is not an empty folder",
+            expected="a new or empty folder",
+            remedy="Name another folder with -o.",
         )
     is_there = folder.exists()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -229,7 +231,7 @@ def _check_free(folder: Path) -> None:
         return
     if not folder.is_dir() or not ({path.name for path in folder.iterdir()} <= _GIT_FILES or _has_our_card(folder)):
         raise RunFolderError(
-            f"{folder} is in the way",
+            f"{folder} exists already and is not a model repository",
             expected="a new or empty folder, or one that 'zslearn push' has written",
             remedy="Name another folder.",
         )

@@ -101,7 +101,7 @@ def tensor_header(path: Path) -> dict[str, Any]:
             raise ValueError(f"its header claims {length} of {n_bytes} bytes")
         header = parse_json(file.read(length).decode())
     if not isinstance(header, dict) or len(header) > MAX_TENSORS:
-        raise ValueError("its header is no list of tensors")
+        raise ValueError("its header is not a list of tensors")
     metadata = header.get(METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError("its header has facts of a wrong kind")

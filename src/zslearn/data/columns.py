@@ -76,7 +76,7 @@ class Columns:
             f"the column {name} of {self.path.name} has decimal commas",
             expected="numbers such as 0.5",
             received=f"{texts[row]!r} in row {row + 1}",
-            remedy="Write a point for each comma, or texts that are no numbers.",
+            remedy="Write a point for each comma, or texts that are not numbers.",
         )
 
     def numbers(self, names: Sequence[str]) -> Float[np.ndarray, "n_rows n_columns"]:
@@ -117,7 +117,7 @@ def read_columns(path: Path) -> Columns:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(
-            f"{path.name} is no table",
+            f"{path.name} is not a table",
             expected=f"a file ending in {' or '.join(TABLE_ENDINGS)}",
             received=f"the ending {path.suffix!r}",
             remedy="Save it as csv in UTF-8, with the names of the columns in the first line.",

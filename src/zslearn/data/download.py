@@ -107,7 +107,7 @@ def check_archive(path: Path) -> None:
         zipfile.ZipFile(path).close()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise DataError(
-            f"{path.name.removesuffix(_PARTIAL)} is no complete zip archive",
+            f"{path.name.removesuffix(_PARTIAL)} is not a complete zip archive",
             received=str(error),
             remedy="It was thrown away. Try again, or check the address.",
         ) from error

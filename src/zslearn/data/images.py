@@ -305,7 +305,7 @@ def _load_processor(pretrained: Pretrained) -> Any:
 
 def _no_image_model(pretrained: Pretrained, cause: str) -> DataError:
     return DataError(
-        f"{pretrained.name} is no image model",
+        f"{pretrained.name} is not an image model",
         expected="a backbone with an image processor, such as a ResNet, ViT, DINOv2, MobileNet or CLIP",
         received=f"{pretrained.config.get('model_type', 'a model')}: {cause}",
         remedy="Give the folder or the hub name of an image backbone.",

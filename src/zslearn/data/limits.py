@@ -63,7 +63,7 @@ def bytes_from(variable: str, default: int) -> int:
     amount = _AMOUNT.fullmatch(text)
     if amount is None:
         raise ConfigError(
-            f"the environment variable {variable} is no number of bytes",
+            f"the environment variable {variable} is not a number of bytes",
             expected="a whole number, with K, M, G or T after it or nothing",
             received=repr(text[:40]),
             remedy=f"Set it to 64G, for example, or remove it with: unset {variable}",
@@ -86,7 +86,7 @@ def check_file(path: Path, default: int = MAX_FILE_BYTES) -> int:
     facts = path.stat()
     if not stat.S_ISREG(facts.st_mode):
         raise DataError(
-            f"{path.name} is no ordinary file",
+            f"{path.name} is not an ordinary file",
             expected="a file",
             received="a folder" if stat.S_ISDIR(facts.st_mode) else "a pipe, a device or a socket",
             remedy="Give the path of a file.",
@@ -234,9 +234,9 @@ def parse_json(text: str) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
         return value
     except UnicodeEncodeError as error:
-        raise ValueError("a text holds half of a pair of surrogates, which is no letter") from error
+        raise ValueError("a text holds half of a pair of surrogates, which is not a letter") from error
     except RecursionError as error:
-        raise ValueError("too many lists or mappings within each other") from error
+        raise ValueError("lists or mappings are nested too deeply") from error
 
 
 def read_yaml(path: Path, default: int = MAX_SETTINGS_BYTES) -> Any:
@@ -267,17 +267,17 @@ def parse_yaml(text: str) -> Any:
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
     except RecursionError as error:
-        raise ValueError("too many lists or mappings within each other") from error
+        raise ValueError("lists or mappings are nested too deeply") from error
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"{digits[:20]} is a number that no float holds")
+        raise ValueError(f"{digits[:20]} is too large for a float")
     return number
 
 

@@ -475,7 +475,7 @@ def class_ids(rows: RowTable, classes: ClassTable) -> Labels:
     strange = [name for name in dict.fromkeys(rows.labels) if name and name not in index]
     if strange:
         raise DataError(
-            f"labels in {rows.source} name no class of {classes.path.name}",
+            f"labels in {rows.source} are not among the classes of {classes.path.name}",
             expected=f"names of {classes.path.name}, or nothing for rows without a label",
             received=listed(strange_names(strange, classes.names)),
             remedy="Write each name in one way, and give every class a line.",
@@ -599,7 +599,7 @@ def _table(folder: Path, stem: str, expected: str) -> Path:
 def _one_of(paths: list[Path]) -> Path:
     if len(paths) > 1:
         raise DataError(
-            f"there are {' and '.join(path.name for path in paths)}",
+            f"there are both {' and '.join(path.name for path in paths)}",
             expected="one of them",
             remedy="Remove the other.",
         )

@@ -349,7 +349,7 @@ def _load_tokenizer(pretrained: Pretrained) -> Any:
 
 def _no_text_model(pretrained: Pretrained, cause: str) -> DataError:
     return DataError(
-        f"{pretrained.name} is no text encoder",
+        f"{pretrained.name} is not a text encoder",
         expected="a sentence encoder or an image-text model, with its tokenizer",
         received=f"{pretrained.config.get('model_type', 'a model')}: {cause}",
         remedy="Give the folder or the hub name of a text encoder.",

@@ -117,7 +117,7 @@ def sweep_arms(
             raise ConfigError(
                 f"{name} cannot be swept",
                 expected="a setting that is a number",
-                received="no number",
+                received="another kind of setting",
                 remedy="Compare such settings with zslearn ablate --arm.",
             )
         tried = wanted or _around(facts[name], getattr(base, name))

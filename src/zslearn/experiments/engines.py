@@ -64,8 +64,8 @@ class LocalProcesses:
     def __init__(self, n_workers: int | None = None) -> None:
         if n_workers is not None and n_workers < 1:
             raise ConfigError(
-                "there is nobody to work",
-                expected="at least 1 job at once",
+                "the number of jobs is too small",
+                expected="at least 1",
                 received=str(n_workers),
                 remedy="Leave --jobs out for one on each processor.",
             )

@@ -100,7 +100,7 @@ class ExperimentFolder:
             plan = read_json(file)
         except FileNotFoundError as error:
             raise RunFolderError(
-                f"{path} is no experiment folder",
+                f"{path} is not an experiment folder",
                 expected=f"a file {EXPERIMENT_FILE} in it",
                 remedy="Give a folder that 'zslearn benchmark run' has written.",
             ) from error
@@ -221,15 +221,15 @@ def _check_is_ours(path: Path, experiment: Experiment) -> None:
         name = ExperimentFolder.open(path).plan["name"]
         if name != experiment.name:
             raise RunFolderError(
-                f"{path} is in the way",
+                f"{path} holds another experiment",
                 expected=f"the experiment {experiment.name}",
                 received=f"the experiment {name}",
                 remedy="Name another folder with --out.",
             )
     elif not is_free(path):
         raise RunFolderError(
-            f"{path} is in the way",
-            expected="a new folder, or that of this experiment",
+            f"{path} exists already and is not an experiment folder",
+            expected="a new or empty folder, or that of this experiment",
             remedy="Name another folder with --out.",
         )
 

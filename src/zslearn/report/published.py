@@ -211,5 +211,5 @@ def _percent(text: str) -> float | None:
         return None
     value = float(text)
     if not 0 <= value <= 100:
-        raise ValueError(f"{text} is no percentage")
+        raise ValueError(f"{text} is not a percentage")
     return value

@@ -147,7 +147,7 @@ def read_study(folder: Path) -> Study:
     if (folder / RECORD_FILE).is_file():
         return _read_run(folder)
     raise RunFolderError(
-        f"{folder} is nothing to report on",
+        f"there is nothing to report on in {folder}",
         expected=f"a folder with {EXPERIMENT_FILE} or {RECORD_FILE}",
         received="neither of them" if folder.is_dir() else "no folder of that name",
         remedy="Give a folder that 'zslearn run' or 'zslearn benchmark run' has written.",
@@ -194,7 +194,7 @@ def _read_job(folder: Path, job: Mapping[str, Any]) -> Run | Hole:
     key = _text(job.get("key"))
     # A key becomes a file's name: one that is not a plain word could lead out of the folder.
     if not key.isalnum():
-        return _hole(job, "damaged", f"its key {key!r} is no hexadecimal number")
+        return _hole(job, "damaged", f"its key {key!r} is not a hexadecimal number")
     path = folder / "records" / f"{key}.json"
     if not path.is_file():
         return _hole(job, "not run", "there is no record of it yet")
