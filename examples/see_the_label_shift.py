@@ -2,7 +2,7 @@
 Where unseen letters are sent
 =============================
 
-Of each unseen class, which share of its pictures is answered with which class? Before the correction most of them go to
+For each unseen class, what share of its pictures is answered with which class? Before the correction most of them go to
 seen classes that look alike; the correction brings many back.
 """
 

@@ -183,7 +183,7 @@ def test_a_whole_number_of_numpy_is_a_seed_like_any_other(tmp_path, table):
 def test_a_seed_that_is_no_whole_number_is_refused_before_anything_is_trained(toy_dataset, seed):
     reports = []
     estimator = GenerativeZSL(settings=SHORT, seed=seed)
-    with pytest.raises(ConfigError, match=f"the seed is no whole number .*received {seed!r}"):
+    with pytest.raises(ConfigError, match=f"the seed is not a whole number .*received {seed!r}"):
         estimator.fit_view(toy_dataset.training(), reports.append)
     assert not reports
 

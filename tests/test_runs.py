@@ -22,7 +22,7 @@ def test_a_wanted_folder_may_exist_if_it_is_empty(tmp_path):
     assert make_run_folder(tmp_path / "new" / "deep", tmp_path / "unused") == tmp_path / "new" / "deep"
     (tmp_path / "file").write_text("mine")
     for taken in (tmp_path, tmp_path / "file"):
-        with pytest.raises(RunFolderError, match="is in the way .expected a new or empty folder"):
+        with pytest.raises(RunFolderError, match="is not an empty folder .expected a new or empty folder"):
             make_run_folder(taken, tmp_path / "unused")
     with pytest.raises(RunFolderError, match="cannot be made .received Not a directory"):
         make_run_folder(tmp_path / "file" / "below", tmp_path / "unused")
@@ -71,7 +71,7 @@ def test_damaged_or_unfinished_records_are_refused(tmp_path, content):
 
 
 def test_a_folder_without_a_record_is_no_run(tmp_path):
-    with pytest.raises(RunFolderError, match=r"is no run folder .expected a file record.json"):
+    with pytest.raises(RunFolderError, match=r"is not a run folder .expected a file record.json"):
         read_record(tmp_path)
 
 

@@ -88,7 +88,7 @@ def test_classes_may_be_called_like_paths(made, tmp_path):
     assert '"/b/x"' in (tmp_path / "pulled" / "record.json").read_text()
 
 
-def test_a_repository_is_replaced_and_anything_else_is_in_the_way(made, tmp_path, capsys):
+def test_a_repository_is_replaced_and_anything_else_is_refused(made, tmp_path, capsys):
     for _ in range(2):
         assert main(["push", str(made), str(tmp_path / "repository")]) == 0
     other = tmp_path / "other"
@@ -96,16 +96,16 @@ def test_a_repository_is_replaced_and_anything_else_is_in_the_way(made, tmp_path
     (other / "letters.txt").write_text("mine")
     assert main(["push", str(made), str(other)]) == 2
     assert main(["pull", str(tmp_path / "repository"), "-o", str(other)]) == 2
-    assert capsys.readouterr().err.count("is in the way") == 2
+    assert capsys.readouterr().err.count("exists already") == 2
     assert [path.name for path in other.iterdir()] == ["letters.txt"]
 
 
 @pytest.mark.parametrize("front", ["", "---\nlicense: mit\n---\n", "# Mine\n---\nlibrary_name: zslearn\n---\n"])
-def test_a_checkout_of_something_else_is_in_the_way(made, tmp_path, capsys, front):
+def test_a_checkout_of_something_else_is_refused(made, tmp_path, capsys, front):
     (tmp_path / ".git").mkdir()
     (tmp_path / "README.md").write_text(f"{front}my project\n")
     assert main(["push", str(made), str(tmp_path)]) == 2
-    assert "is in the way" in capsys.readouterr().err
+    assert "exists already and is not a model repository" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "README.md"]
     assert (tmp_path / "README.md").read_text() == f"{front}my project\n"
 
@@ -117,11 +117,11 @@ def test_a_checkout_without_files_becomes_a_repository(made, tmp_path):
     assert GenerativeZSL.load(tmp_path).classes_.size == 20
 
 
-def test_another_run_is_in_the_way(made, tmp_path, capsys):
+def test_another_run_is_refused(made, tmp_path, capsys):
     other = shutil.copytree(made, tmp_path / "other")
     before = {path.name: path.read_bytes() for path in other.iterdir()}
     assert main(["push", str(made), str(other)]) == 2
-    assert "is in the way" in capsys.readouterr().err
+    assert "exists already and is not a model repository" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in other.iterdir()} == before
 
 

@@ -22,7 +22,7 @@ def start() -> int:
 def _let_all_letters_out() -> None:
     """Write UTF-8 to files and pipes, whatever the locale is, and codes for what a terminal cannot show."""
     for stream in (sys.stdout, sys.stderr):
-        # There may be none, or one of an embedding program.
+        # A stream may be missing, or belong to an embedding program.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 

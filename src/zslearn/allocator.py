@@ -64,5 +64,5 @@ def _set_thresholds(n_bytes: int) -> bool:
 
 
 def _of_libc(name: str) -> Callable[..., Any] | None:
-    """Return a function of glibc; None where the C library has none of that name."""
+    """Return a function of glibc; None where the C library has no function of that name."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

@@ -58,7 +58,7 @@ class FieldFacts:
         name: Its name, as ``--set`` takes it.
         type: Of its values; a ``Literal`` where there are a few.
         default: Its value unless it is set.
-        range: The numbers allowed; None where it is no number or any will do.
+        range: The numbers allowed; None where it is not a number, or any will do.
         text: What it means, and its unit.
     """
 
@@ -104,7 +104,7 @@ def build(configuration: type[Configuration], settings: Mapping[str, Any]) -> Co
         settings: Values by field name, as they come from YAML or Python.
 
     Raises:
-        UnknownNameError: If a name is no field; the message lists the nearest ones.
+        UnknownNameError: If a name is not a field; the message lists the nearest ones.
         ConfigError: If a value has a wrong type or lies outside the field's range.
     """
     facts = field_facts(configuration)

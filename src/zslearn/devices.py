@@ -19,8 +19,8 @@ def resolve_device(name: str) -> torch.device:
     """Turn ``auto``, ``cpu`` or ``cuda`` into a device; ``auto`` takes a CUDA GPU where there is one.
 
     Raises:
-        UnknownNameError: If the name is none of the three.
-        ConfigError: If CUDA is asked for and there is none.
+        UnknownNameError: If the name is not one of the three.
+        ConfigError: If CUDA is asked for and there is no CUDA device.
     """
     if name not in DEVICES:
         raise unknown_name("device", name, DEVICES)
@@ -41,7 +41,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     whole runs are as good: on none so far.
 
     Raises:
-        UnknownNameError: If the name is none of the three.
+        UnknownNameError: If the name is not one of the three.
         ConfigError: If bf16 is asked for where it would be emulated, slower than float32.
     """
     if name not in PRECISIONS:

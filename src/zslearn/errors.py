@@ -56,7 +56,7 @@ class MissingExtraError(ZslearnError, ImportError):
 
 
 class RunFolderError(ZslearnError, OSError):
-    """A run folder is missing, foreign, damaged, unfinished or in the way."""
+    """A run folder is missing, foreign, damaged, unfinished, or not empty where a new one is to be written."""
 
     # OSError's own __str__ would print its (empty) errno fields.
     __str__ = Exception.__str__

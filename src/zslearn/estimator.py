@@ -154,7 +154,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             DataError: If the data do not fit together; the message says how.
-            ConfigError: If a setting has a wrong value, or the seed is no whole number.
+            ConfigError: If a setting has a wrong value, or the seed is not a whole number.
             TrainingError: If training diverges.
         """
         if y is None:
@@ -273,7 +273,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return operator.index(self.seed)
         except TypeError as error:
             raise ConfigError(
-                "the seed is no whole number",
+                "the seed is not a whole number",
                 expected="a whole number",
                 received=repr(self.seed),
                 remedy="Give one, such as seed=0.",
@@ -295,7 +295,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tuple(different)
 
     def folds(self, view: TrainingView) -> tuple[RehearsalFold, ...]:
-        """Return the rehearsal folds that a fit to this view uses; none where it does not rehearse."""
+        """Return the rehearsal folds that a fit to this view uses; empty where it does not rehearse."""
         if not self.rehearse:
             return ()
         return rehearsal_folds(view, seed=derive_seed(self._whole_seed(), "rehearsal"), n_folds=N_FOLDS)
@@ -499,7 +499,7 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.attribute_names_
 
     def drop_classes(self, names: Sequence[Any]) -> GenerativeZSL:
-        """Make the fitted estimator forget classes: they are no candidates any more.
+        """Make the fitted estimator forget classes: they are no longer candidates.
 
         What the generator learnt from their samples or semantics stays in it. The scores of all other classes before
         the correction keep every bit.
@@ -713,7 +713,7 @@ def _check_batch(settings: Mapping[str, Any], n_rows: int) -> None:
 
 
 def _check_scores(scores: Scores, features: Features) -> None:
-    """Refuse rows so large that their scores are no numbers any more: of these the first class would be the best."""
+    """Refuse rows so large that their scores are no longer finite: of these the first class would be the best."""
     finite = np.isfinite(scores).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))

@@ -89,7 +89,7 @@ def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
 
 
 def _write_through(path: Path, write: Callable[[Path], None]) -> None:
-    """Write what is no ordinary file; formats that go back and forth in theirs are made elsewhere."""
+    """Write what is not an ordinary file; formats that go back and forth in theirs are made elsewhere."""
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder, f"whole{path.suffix}")
         write(whole)

@@ -94,7 +94,7 @@ def typed_name(text: str, known: Sequence[Any]) -> str | int:
     """Return a class name that somebody typed as one of the type that the known ones have.
 
     Raises:
-        DataError: If these are whole numbers, and the text is none as they are written.
+        DataError: If the known names are whole numbers, and the text is not a whole number in its usual form.
     """
     if isinstance(known[0], str):
         return text
@@ -177,7 +177,7 @@ def training_view(
         labels: The class name of every row, as ``label_names`` returns them.
         names: All class names.
         semantics: Theirs, ``[n_classes, semantic_dim]``.
-        unseen_classes: Which to expect without samples; all that have none if not given.
+        unseen_classes: Which to expect without samples; all classes without samples if not given.
         attribute_names: Of the columns of the semantics.
 
     Returns:

@@ -32,7 +32,7 @@ _N_READS = 3
 
 
 def write_model(folder: Path, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Write a model into a folder, which is made if there is none.
+    """Write a model into a folder, which is made if it does not exist.
 
     Args:
         folder: Where to write; a model that is there already is replaced.

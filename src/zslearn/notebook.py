@@ -24,7 +24,7 @@ def table_html(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
 
     Args:
         title: What it is about.
-        columns: The headings of the columns; none without.
+        columns: The headings of the columns; empty for a table without a heading.
         rows: The cells, line by line.
     """
     heading = "".join(f'<th style="{_CELL}">{html.escape(name)}</th>' for name in columns)

@@ -52,7 +52,7 @@ def rehearse(
     """Fit every alternative to every fold, then choose alternative, label-shift correction and temperature.
 
     Args:
-        folds: The rehearsal folds of a training view; none where it has too few classes or rows.
+        folds: The rehearsal folds of a training view; empty where it has too few classes or rows.
         fit: Trains the alternative with the first number on the training view of the fold with the second, and
             returns its scorer.
         n_alternatives: How many settings to choose among; of equally good ones the first is taken.

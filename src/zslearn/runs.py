@@ -28,7 +28,7 @@ def make_run_folder(wanted: Path | None, default: Path) -> Path:
         default: What to take without one; numbered where it is taken.
 
     Raises:
-        RunFolderError: If the wanted folder is not empty, or no folder can be made.
+        RunFolderError: If the wanted folder is not empty, or the folder cannot be made.
     """
     check_run_folder(wanted)
     what = f"the run folder {wanted or default} cannot be made"
@@ -43,11 +43,13 @@ def check_run_folder(wanted: Path | None) -> None:
     """Refuse a wanted run folder that is not empty, before anything costly happens.
 
     Raises:
-        RunFolderError: If it is in the way.
+        RunFolderError: If it exists and is not empty.
     """
     if wanted is not None and not is_free(wanted):
         raise RunFolderError(
-            f"{wanted} is in the way", expected="a new or empty folder", remedy="Name another folder with --out."
+            f"{wanted} exists already and is not an empty folder",
+            expected="a new or empty folder",
+            remedy="Name another folder with --out.",
         )
 
 
@@ -75,7 +77,7 @@ class RunInProgress:
         """Take up a run that stopped; nothing is changed yet.
 
         Raises:
-            RunFolderError: If there is none, it is finished, damaged or still running.
+            RunFolderError: If there is no run, or it is finished, damaged or still running.
         """
         _read_begun(folder)
         lock = _locked(folder)
@@ -99,7 +101,7 @@ class RunInProgress:
 
     @property
     def folder(self) -> Path:
-        """The folder, which is made and locked now if there is none yet."""
+        """The folder, which is made and locked now if it does not exist yet."""
         if self._folder is None:
             folder = make_run_folder(self._wanted, self._default)
             self._lock = _locked(folder)
@@ -174,7 +176,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     """Read the record of a finished run.
 
     Raises:
-        RunFolderError: If there is none, it is damaged, or the run did not finish.
+        RunFolderError: If there is no record, it is damaged, or the run did not finish.
     """
     record = _read(folder)
     if record["status"] != "finished":
@@ -191,7 +193,7 @@ def is_finished(folder: Path) -> bool:
     """Return whether a folder holds a run that is finished.
 
     Raises:
-        RunFolderError: If it holds none, or a damaged one.
+        RunFolderError: If it does not hold a run, or holds a damaged one.
     """
     finished: bool = _read(folder)["status"] == "finished"
     return finished
@@ -205,7 +207,7 @@ def _read(folder: Path) -> dict[str, Any]:
         raise
     except FileNotFoundError as error:
         raise RunFolderError(
-            f"{folder} is no run folder",
+            f"{folder} is not a run folder",
             expected=f"a file {RECORD_FILE} in it",
             remedy="Give a folder that 'zslearn run' has written.",
         ) from error

@@ -64,7 +64,7 @@ def push(run_folder: Path, destination: str, *, license: str | None = None) -> s
         Where it is now.
 
     Raises:
-        RunFolderError: If the run is not finished, or the destination is in the way.
+        RunFolderError: If the run is not finished, or the destination holds something else.
         MissingExtraError: If a hub is asked for without the extra ``hub``.
         DataError: If the hub refuses.
     """
@@ -91,7 +91,7 @@ def push(run_folder: Path, destination: str, *, license: str | None = None) -> s
 def pull(source: str, folder: Path) -> GenerativeZSL:
     """Fetch a model repository, and check the model in it before it gets its place.
 
-    Nothing in the files is executed, and files that are no part of a model are left where they are.
+    Nothing in the files is executed, and files that are not part of a model are left where they are.
 
     Args:
         source: A folder, or ``hub:OWNER/NAME``.
@@ -101,13 +101,15 @@ def pull(source: str, folder: Path) -> GenerativeZSL:
         The model.
 
     Raises:
-        RunFolderError: If the folder is in the way, or the source holds no model, or a damaged or foreign one.
+        RunFolderError: If the folder is not empty, or the source holds no model, or a damaged or foreign one.
         MissingExtraError: If a hub is asked for without the extra ``hub``.
         DataError: If the hub has no such repository, or the model's parts do not belong together.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunFolderError(
-            f"{folder} is in the way", expected="a new or empty folder", remedy="Name another folder with -o."
+            f"{folder} exists already and is not an empty folder",
+            expected="a new or empty folder",
+            remedy="Name another folder with -o.",
         )
     is_there = folder.exists()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -229,7 +231,7 @@ def _check_free(folder: Path) -> None:
         return
     if not folder.is_dir() or not ({path.name for path in folder.iterdir()} <= _GIT_FILES or _has_our_card(folder)):
         raise RunFolderError(
-            f"{folder} is in the way",
+            f"{folder} exists already and is not a model repository",
             expected="a new or empty folder, or one that 'zslearn push' has written",
             remedy="Name another folder.",
         )

@@ -71,7 +71,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
 
     Raises:
         OSError: If the file cannot be read.
-        DataError: If it is too large or no ordinary file.
+        DataError: If it is too large or not an ordinary file.
         ValueError: If it is damaged or foreign; nothing of the size that it claims was allocated.
     """
     header = tensor_header(path)
@@ -91,7 +91,7 @@ def tensor_header(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: If the file cannot be read.
-        DataError: If it is too large or no ordinary file.
+        DataError: If it is too large or not an ordinary file.
         ValueError: If what it claims does not add up to its size.
     """
     n_bytes = check_file(path)
@@ -101,7 +101,7 @@ def tensor_header(path: Path) -> dict[str, Any]:
             raise ValueError(f"its header claims {length} of {n_bytes} bytes")
         header = parse_json(file.read(length).decode())
     if not isinstance(header, dict) or len(header) > MAX_TENSORS:
-        raise ValueError("its header is no list of tensors")
+        raise ValueError("its header is not a list of tensors")
     metadata = header.get(METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError("its header has facts of a wrong kind")

@@ -73,9 +73,9 @@ def test_questions_are_answered_as_the_session_answers_them(client, session, new
         ("/look", {"name": "A", "seed": -1}, 400, "the seed is not usable"),
         ("/look", {"name": "A", "seed": True}, 400, "the seed is not usable"),
         ("/add", {"name": "x"}, 400, "the class is not described"),
-        ("/look", b"{", 400, "the question is no JSON"),
-        ("/look", b"[" * 100_000, 400, "the question is no JSON"),
-        ("/look", [1], 400, "the question is no JSON object"),
+        ("/look", b"{", 400, "the question is not JSON"),
+        ("/look", b"[" * 100_000, 400, "the question is not JSON"),
+        ("/look", [1], 400, "the question is not a JSON object"),
         ("/nothing", {}, 404, "there is nothing at /nothing"),
         ("/look", b" " * ((1 << 20) + 1), 413, "what was sent is too large (expected at most 1 MiB; received 1 MiB)"),
         ("/recognise?name=photo.png", b"no image", 400, "photo.png cannot be read as an image"),
@@ -152,10 +152,10 @@ def test_it_listens_on_the_loopback_alone():
     with AppServer("0.0.0.0", 0) as server:
         assert not server.is_local
     for port in (65_536, -1):
-        with pytest.raises(ConfigError, match=f"^{port} is no port"):
+        with pytest.raises(ConfigError, match=f"^{port} is not a port number"):
             AppServer("127.0.0.1", port)
     for host in ("192.0.2.1", "no such host"):
         with pytest.raises(ConfigError, match=f"the app cannot listen on {host}, port 0"):
             AppServer(host, 0)
-    with pytest.raises(ConfigError, match=r"'192\.168\.\.1' is no address"):
+    with pytest.raises(ConfigError, match=r"'192\.168\.\.1' is not an address"):
         AppServer("192.168..1", 0)

@@ -143,7 +143,7 @@ def test_a_folder_in_use_is_left_alone(command, tmp_path):
     (tmp_path / "run" / "mine.txt").write_text("keep")
     answer = command("run", "--out", tmp_path / "run")
     assert answer.code == 2
-    assert "is in the way (expected a new or empty folder). Name another folder" in answer.err
+    assert "is not an empty folder (expected a new or empty folder). Name another folder" in answer.err
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
 
 
@@ -157,7 +157,7 @@ def test_other_commands_refuse_what_they_cannot_use(command, finished, tmp_path)
         (["predict", folder, "x.npy", "--candidates", "some"], "invalid choice"),
         (["synthesize", folder, "--classes", "B,ß", "-o", tmp_path / "x.npz"], "no class called 'ß'"),
         (["synthesize", folder, "--classes", "B", "-n", "0", "-o", tmp_path / "x.npz"], "expected -n of at least 1"),
-        (["evaluate", tmp_path], "is no run folder"),
+        (["evaluate", tmp_path], "is not a run folder"),
         (["show", "models", "gzl"], "there is no model called 'gzl'"),
         (["trian"], "invalid choice: 'trian'"),
         ([], "required"),

@@ -46,7 +46,7 @@ def test_experiments_are_listed_shown_and_copied(command, tmp_path):
     answer = command("benchmark", "copy", "quick", tmp_path / "own.yaml")
     assert answer.code == 0
     assert (tmp_path / "own.yaml").read_text() == shown.out
-    assert "is in the way" in refused(command("benchmark", "copy", "quick", tmp_path / "own.yaml"))
+    assert "exists already" in refused(command("benchmark", "copy", "quick", tmp_path / "own.yaml"))
 
 
 def test_validate_counts_and_runs_nothing(command, file):
@@ -62,19 +62,19 @@ def test_bad_experiments_are_one_line_with_their_place(command, file, tmp_path):
         words = ["benchmark", verb, file] + (["--json"] if verb == "show" else [])
         assert f"{file}, line 7: there is no model called 'sdk'. Did you mean skd?" in refused(command(*words))
     assert "no experiment called 'quik'. Did you mean quick" in refused(command("benchmark", "run", "quik"))
-    assert "is no experiment folder" in refused(command("benchmark", "status", tmp_path))
+    assert "is not an experiment folder" in refused(command("benchmark", "status", tmp_path))
     assert "Did you mean validate?" in refused(command("benchmark", "valdate", file))
     assert list(tmp_path.iterdir()) == [file]
 
 
 def test_bad_words_leave_no_folder(command, file, tmp_path):
     out = tmp_path / "out"
-    assert "nobody to work" in refused(command("benchmark", "run", file, "--out", out, "--jobs", 0))
+    assert "the number of jobs is too small" in refused(command("benchmark", "run", file, "--out", out, "--jobs", 0))
     assert "no such place to log to" in refused(command("benchmark", "run", file, "--out", out, "--log", "x"))
     assert not out.exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
-    assert "is in the way" in refused(command("benchmark", "run", file, "--out", tmp_path / "full"))
+    assert "is not an experiment folder" in refused(command("benchmark", "run", file, "--out", tmp_path / "full"))
 
 
 def test_ablate_and_sweep_refuse_what_they_cannot_do(command, tmp_path):
@@ -82,7 +82,7 @@ def test_ablate_and_sweep_refuse_what_they_cannot_do(command, tmp_path):
     assert "eszsl has no semantic terms" in refused(command("ablate", "--model", "eszsl", *out))
     assert "no model called 'sdk'" in refused(command("ablate", "--model", "sdk", *out))
     assert "no data set called 'glifs'" in refused(command("ablate", "--data", "glifs", *out))
-    assert "splits come twice" in refused(command("ablate", "--splits", 1, 1, *out))
+    assert "some splits are given twice" in refused(command("ablate", "--splits", 1, 1, *out))
     assert "a seed is negative" in refused(command("sweep", "--seeds", -1, *out))
     assert "no such split" in refused(command("sweep", "--splits", "x", *out))
     assert "two arms called 'base'" in refused(command("ablate", "--arm", "base", "sr_weight=2", *out))

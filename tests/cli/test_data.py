@@ -40,7 +40,7 @@ def test_check_names_errors_and_their_remedies_and_exits_with_2(command, tmp_pat
     (folder / "rows.csv").write_text("label\n" + "Zebra\n" * 60)
     answer = command("data", "check", folder)
     assert answer.code == 2
-    assert "error   labels in rows.csv name no class of classes.csv" in answer.out
+    assert "error   labels in rows.csv are not among the classes of classes.csv" in answer.out
     assert answer.out.endswith("It cannot be used before the errors are put right.\n")
     told = json.loads(command("data", "check", folder, "--json").out)
     assert told["usable"] is False
@@ -55,7 +55,7 @@ def test_show_and_convert(command, toy, tmp_path):
     back = json.loads(command("data", "convert", tmp_path / "x", "-o", tmp_path / "y", "--json").out)
     assert back["files"] == ["classes.csv", "data.json", "features.npy", "rows.csv"]
     assert json.loads(command("data", "show", tmp_path / "y", "--json").out)["checksum"] == facts["checksum"]
-    assert "is in the way" in command("data", "convert", toy, "-o", tmp_path / "y").err
+    assert "is not an empty folder" in command("data", "convert", toy, "-o", tmp_path / "y").err
 
 
 def test_fetch_asks_for_consent_and_tells_how_to_do_it_by_hand(command, tmp_path, monkeypatch):

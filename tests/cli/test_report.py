@@ -27,7 +27,7 @@ def test_tables_are_printed_or_written(command, finished, tmp_path, form, record
 
 def test_bad_input_is_one_line(command, tmp_path, finished):
     for words, message in (
-        ([tmp_path], "nothing to report on"),
+        ([tmp_path], "there is nothing to report on in"),
         ([tmp_path / "absent"], "no folder of that name"),
         ([finished[0], "--format", "htm"], "choose from"),
     ):

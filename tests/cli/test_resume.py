@@ -92,7 +92,7 @@ def test_other_data_are_refused(command, stopped, data):
         for words in ([], ["--allow-different-hardware"]):
             answer = command("run", "--resume", stopped, *words)
             assert answer.code == 2
-            assert "are not what they were (expected the checksum" in answer.err
+            assert "have changed since it began (expected the checksum" in answer.err
     finally:
         path.write_bytes(before)
 
@@ -117,7 +117,7 @@ def test_other_hardware_is_refused_unless_allowed_and_recorded(command, stopped)
 def test_what_cannot_be_resumed(command, tmp_path, whole):
     answer = command("run", "--resume", tmp_path)
     assert answer.code == 2
-    assert "is no run folder" in answer.err
+    assert "is not a run folder" in answer.err
     (tmp_path / "record.json").write_text('{"status": "running", "model": "skd"}')
     assert "perhaps of an older version" in command("run", "--resume", tmp_path).err
     assert "goes with --resume" in command("run", "--allow-different-hardware", "--out", tmp_path / "x").err

@@ -120,7 +120,7 @@ def test_seeds_that_go_on_elsewhere_find_their_data_and_hear_what_is_added(data,
     [
         (["--seeds", 0], "the number of seeds is out of range (expected 1 to 1000; received 0)"),
         (["--seeds", 2, "--log", "jsonl:x"], "--seeds does not go with --log"),
-        (["--seeds", 2, "--resume", "nowhere"], "a resumed run keeps what it was asked for"),
+        (["--seeds", 2, "--resume", "nowhere"], "a resumed run keeps the options that it began with"),
     ],
 )
 def test_what_does_not_go_with_several_seeds_is_refused(command, words, message):

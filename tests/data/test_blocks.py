@@ -123,7 +123,7 @@ def test_files_that_hold_no_features_are_refused(tmp_path):
         with pytest.raises((DataError, MissingExtraError), match=r"there is no file|unknown kind"):
             next(feature_blocks(tmp_path / name, 4))
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe1,2")
-    with pytest.raises(DataError, match="b.csv is no text"):
+    with pytest.raises(DataError, match="b.csv is not a text"):
         next(feature_blocks(tmp_path / "b.csv", 4))
     np.save(tmp_path / "line.npy", np.zeros(4))
     with pytest.raises(DataError, match="line.npy have the wrong dimensions"):

@@ -175,7 +175,7 @@ def test_a_server_that_lies_about_the_length(server, tmp_path, monkeypatch):
     server.claimed_length = 1000
     for path in tmp_path.iterdir():
         path.unlink()
-    with pytest.raises(DataError, match="is no complete zip archive"):
+    with pytest.raises(DataError, match="is not a complete zip archive"):
         download([server.address], tmp_path / "file.zip", check=check_archive, **FAST)
     assert left_over(tmp_path) == []
 

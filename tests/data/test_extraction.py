@@ -236,7 +236,7 @@ def test_pieces_of_something_else_are_not_mixed_in(encoder, photos, tmp_path):
 
 def test_features_that_are_there_are_not_overwritten(encoder, photos, tmp_path):
     extracted(encoder, photos, tmp_path / "data")
-    with pytest.raises(DataError, match="there are features in"):
+    with pytest.raises(DataError, match="has features already"):
         extracted(encoder, photos, tmp_path / "data")
 
 
@@ -244,7 +244,7 @@ def test_rows_that_are_there_are_not_overwritten(encoder, photos, tmp_path):
     (tmp_path / "data").mkdir()
     table = write_table(tmp_path / "data" / "rows.csv", {"file": ["blue/1.png"], "label": ["sky"]})
     mine = table.read_bytes()
-    with pytest.raises(DataError, match=r"there are rows in .* \(expected a folder without rows.csv\)"):
+    with pytest.raises(DataError, match=r"has rows already \(expected a folder without rows.csv\)"):
         extracted(encoder, photos, tmp_path / "data")
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["rows.csv"]
     assert table.read_bytes() == mine
@@ -290,7 +290,7 @@ def test_sources_without_images_are_refused(encoder, tmp_path):
     (tmp_path / "bad" / "a.png").write_text("no image")
     for name, message in (
         ("empty", "there is no image in"),
-        ("file.zip", "is no archive"),
+        ("file.zip", "is not an archive"),
         ("none", "there is no folder"),
     ):
         with pytest.raises(DataError, match=message):

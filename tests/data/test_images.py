@@ -336,7 +336,7 @@ def test_a_text_model_is_no_backbone(tmp_path):
 
     layers = {"num_hidden_layers": 1, "num_attention_heads": 2}
     tf.BertModel(tf.BertConfig(vocab_size=20, hidden_size=8, intermediate_size=8, **layers)).save_pretrained(tmp_path)
-    with pytest.raises(DataError, match=r"is no image model .*received bert: no image processor"):
+    with pytest.raises(DataError, match=r"is not an image model .*received bert: no image processor"):
         ImageEncoder(tmp_path)
 
 

@@ -142,7 +142,7 @@ def test_the_layout_of_xian_does_not_hold_everything(tmp_path, folder):
     with pytest.raises(DataError, match="0 rows without a label, 1 unseen classes without rows"):
         write_xlsa17(load_data(tmp_path / "bare"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(DataError, match="is in the way"):
+    with pytest.raises(DataError, match="exists already and is not an empty folder"):
         write_own(load_data(folder), folder)
     write_xlsa17(load_data(folder), tmp_path / "out")
     assert scipy.io.loadmat(tmp_path / "out" / "att_splits.mat")["att"].shape == (4, 6)

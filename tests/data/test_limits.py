@@ -49,7 +49,7 @@ def test_the_override_takes_units(monkeypatch, text, n_bytes):
 @pytest.mark.parametrize("text", ["many", "-1", "1.5G", "1e9", "9" * 19, "K"])
 def test_a_senseless_override_is_refused(monkeypatch, text):
     monkeypatch.setenv(VARIABLE, text)
-    with pytest.raises(ConfigError, match=f"{VARIABLE} is no number of bytes"):
+    with pytest.raises(ConfigError, match=f"{VARIABLE} is not a number of bytes"):
         check_unpacked("it", 1, stored_bytes=1)
 
 
@@ -68,7 +68,7 @@ def test_shapes_that_no_file_can_mean(shape):
 
 def test_pipes_and_folders_are_no_files(tmp_path):
     os.mkfifo(tmp_path / "pipe.npy")
-    with pytest.raises(DataError, match=r"pipe.npy is no ordinary file .*received a pipe"):
+    with pytest.raises(DataError, match=r"pipe.npy is not an ordinary file .*received a pipe"):
         check_file(tmp_path / "pipe.npy")
     with pytest.raises(DataError, match="received a folder"):
         check_file(tmp_path)

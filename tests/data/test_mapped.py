@@ -58,7 +58,7 @@ def test_rows_are_copied_until_that_takes_much_memory(matrix, monkeypatch):
     # What is in memory already is no smaller for being read again.
     assert type(taken(np.asarray(matrix), numbers)) is np.ndarray
     monkeypatch.setenv(MEMORY_VARIABLE, "plenty")
-    with pytest.raises(ConfigError, match=f"{MEMORY_VARIABLE} is no number of bytes"):
+    with pytest.raises(ConfigError, match=f"{MEMORY_VARIABLE} is not a number of bytes"):
         taken(matrix, numbers)
 
 

@@ -139,7 +139,7 @@ def test_tables_may_be_parquet(folder):
     numbers = {name: [int(entry) for entry in columns[name]] for name in ATTRIBUTES}
     parquet.write_table(pyarrow.table({**columns, **numbers}), folder / "classes.parquet")
     parquet.write_table(pyarrow.table({"label": LABELS}), folder / "rows.parquet")
-    with pytest.raises(DataError, match=r"there are classes.csv and classes.parquet"):
+    with pytest.raises(DataError, match=r"there are both classes.csv and classes.parquet"):
         load_data(folder)
     (folder / "classes.csv").unlink()
     (folder / "rows.csv").unlink()

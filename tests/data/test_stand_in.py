@@ -55,7 +55,7 @@ def test_same_seed_same_features(folder):
 
 def test_real_features_are_never_replaced(folder):
     (folder / "res101.mat").write_bytes(b"mine")
-    with pytest.raises(DataError, match="res101.mat is there already"):
+    with pytest.raises(DataError, match="res101.mat exists already"):
         write_stand_in(folder, n_unseen=3)
     assert (folder / "res101.mat").read_bytes() == b"mine"
 

@@ -133,7 +133,7 @@ def test_what_cannot_be_described_is_one_clear_line(encoder, tmp_path):
 
 def test_the_wrong_kind_of_encoder_is_refused(folder, tmp_path):
     vit = tiny_backbone(tmp_path / "vit", "vit")
-    with pytest.raises(DataError, match="is no text encoder .*vit: no tokenizer"):
+    with pytest.raises(DataError, match="is not a text encoder .*vit: no tokenizer"):
         TextEncoder(vit)
     facts = TextEncoder(folder).facts()
     other = shutil.copytree(folder, tmp_path / "bert")

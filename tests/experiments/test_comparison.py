@@ -199,4 +199,4 @@ def test_the_command_prints_it_and_refuses_what_has_no_run(folder, tmp_path, cap
     plan = (folder.path / "experiment.json").read_text()
     (tmp_path / "experiment.json").write_text(plan)
     assert main(["benchmark", "table", str(tmp_path)]) == 2
-    assert "nothing of the experiment" in capsys.readouterr().err
+    assert "no run of the experiment" in capsys.readouterr().err

@@ -31,15 +31,15 @@ def test_every_value_knows_its_line():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("a: [", "f.yaml, line 1: this is no YAML"),
+        ("a: [", "f.yaml, line 1: this is not YAML"),
         ("a: 1\na: 2", "f.yaml, line 2: 'a' is given twice"),
         ("a: &x [1]\nb: *x", "an alias stands for another place"),
         ("", "f.yaml is empty"),
-        ("a: 2020-01-01", "f.yaml, line 1: this is no plain value"),
+        ("a: 2020-01-01", "f.yaml, line 1: this is not a plain value"),
         ("a: !!python/object:os.system x", "this value is not readable"),
-        ("? [1]\n: 2", "a key is no text"),
-        ("1: 2", "a key is no text"),
-        ("b: 1\na:\n\tb", "f.yaml, line 3: this is no YAML"),
+        ("? [1]\n: 2", "a key is not a text"),
+        ("1: 2", "a key is not a text"),
+        ("b: 1\na:\n\tb", "f.yaml, line 3: this is not YAML"),
         ("[" * 3000, "cannot be read as YAML"),
         ("[" * 30 + "]" * 30, "nested too deeply"),
         ("\x00", "cannot be read as YAML"),
@@ -53,15 +53,15 @@ def test_what_is_no_plain_yaml_is_refused_with_its_line(text, complaint):
 
 def test_wrong_types_name_the_line_and_what_came():
     document = read_document("a: 1\nb: x\nc: [1]\nd: {}", "f.yaml").mapping("it")
-    with pytest.raises(ConfigError, match="f.yaml, line 1: it is no text \\(expected a text; received 1\\)"):
+    with pytest.raises(ConfigError, match="f.yaml, line 1: it is not a text \\(expected a text; received 1\\)"):
         document["a"].text("it")
     with pytest.raises(ConfigError, match="line 2: it is neither true nor false .*received 'x'"):
         document["b"].flag("it")
     with pytest.raises(ConfigError, match="line 3: it is wrong .*from 0; received a list"):
         document["c"].whole("it")
-    with pytest.raises(ConfigError, match="line 4: it is no list .*received a mapping"):
+    with pytest.raises(ConfigError, match="line 4: it is not a list .*received a mapping"):
         document["d"].items("it")
-    with pytest.raises(ConfigError, match="line 2: it is no mapping"):
+    with pytest.raises(ConfigError, match="line 2: it is not a mapping"):
         document["b"].mapping("it")
     with pytest.raises(UnknownNameError, match="line 2: there is no field of it called 'b'. Did you mean bb?"):
         read_document("a: 1\nb: x", "f.yaml").mapping("it", ("a", "bb"))

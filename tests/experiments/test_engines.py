@@ -32,7 +32,7 @@ models:
 def test_there_is_one_worker_for_each_processor_unless_told():
     assert LocalProcesses().room == usable_processors() >= 1
     assert LocalProcesses(3).room == 3
-    with pytest.raises(ConfigError, match="nobody to work"):
+    with pytest.raises(ConfigError, match="the number of jobs is too small"):
         LocalProcesses(0)
 
 

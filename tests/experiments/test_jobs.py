@@ -61,7 +61,7 @@ def test_data_that_changed_since_the_plan_are_refused():
     job = make_jobs(read_experiment(TEXT, "n", "n.yaml"))[0]
     assert job.address.load().checksum == job.address.checksum
     changed = dataclasses.replace(job.address, checksum="0" * 64)
-    with pytest.raises(ConfigError, match="not what the experiment was planned on"):
+    with pytest.raises(ConfigError, match="not the one that the experiment was planned on"):
         changed.load()
 
 
@@ -91,7 +91,7 @@ def test_a_search_without_a_rehearsal_to_choose_by_is_refused(tmp_path):
     facts = {"model": "eszsl", "settings": {}, "space": {}, "seed": 0, "trials": 1, "objective": "h", "device": "cpu"}
     answer = execute(TrialTask(study=Study(key="k", data=address, **facts), number=0, chosen={}))
     assert answer["status"] == "failed"
-    assert "allows no rehearsal for a search to choose by" in answer["cause"]
+    assert "allows no rehearsal, which a search needs" in answer["cause"]
     assert "traceback" not in answer
 
 

@@ -129,19 +129,22 @@ def test_a_killed_experiment_leaves_no_worker_and_goes_on(tmp_path):
     assert f"{4 - n_before} runs and trials to do" in done.stderr
 
 
-def test_a_folder_of_something_else_is_in_the_way(tiny, tmp_path):
+def test_a_folder_of_something_else_is_refused(tiny, tmp_path):
     jobs = make_jobs(tiny)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x").touch()
-    with pytest.raises(RunFolderError, match="is in the way"):
+    with pytest.raises(RunFolderError, match="exists already and is not"):
         ExperimentFolder.prepare(tmp_path / "a", tiny, jobs, "")
     other = dataclasses.replace(tiny, name="other")
     ExperimentFolder.prepare(tmp_path / "b", other, jobs, "")
     with pytest.raises(RunFolderError, match="expected the experiment tiny; received the experiment other"):
         ExperimentFolder.prepare(tmp_path / "b", tiny, jobs, "")
-    with pytest.raises(RunFolderError, match="is no experiment folder"):
+    with pytest.raises(RunFolderError, match="is not an experiment folder"):
         ExperimentFolder.open(tmp_path / "a")
-    with pytest.raises(RunFolderError, match="is in the way"), ExperimentFolder.held(tmp_path / "a", tiny, jobs, ""):
+    with (
+        pytest.raises(RunFolderError, match="exists already and is not"),
+        ExperimentFolder.held(tmp_path / "a", tiny, jobs, ""),
+    ):
         pass
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["x"]
     (tmp_path / "b" / "experiment.json").write_text("{}")

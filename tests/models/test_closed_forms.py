@@ -274,7 +274,7 @@ def test_settings_that_leave_no_solution_are_named(toy_dataset, model, settings,
     semantics = view.semantics.copy()
     semantics[view.seen_ids] = np.eye(semantics.shape[1])[0]
     view = dataclasses.replace(view, features=np.repeat(view.features, 2, axis=1), semantics=semantics)
-    with pytest.raises(ConfigError, match=f"equations of '{model}' have no solution .*Raise {named}"):
+    with pytest.raises(ConfigError, match=f"equations of '{model}' cannot be solved .*Raise {named}"):
         GenerativeZSL(model, settings=settings, rehearse=False).fit_view(view)
 
 

@@ -18,5 +18,5 @@ def test_scores_are_cosines_between_features_and_semantics(toy_dataset):
 
 
 def test_features_and_semantics_of_two_spaces_are_refused(toy_dataset):
-    with pytest.raises(DataError, match="not live in one space .*received features of 20 and semantics of 12 numbers"):
+    with pytest.raises(DataError, match="are not in one space .*received features of 20 and semantics of 12 numbers"):
         GenerativeZSL("cosine").fit_view(toy_dataset.training())

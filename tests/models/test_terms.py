@@ -302,7 +302,7 @@ def test_no_teacher_is_trained_whom_nothing_asks():
 
 
 def test_an_average_of_a_student_that_nobody_teaches_is_refused():
-    with pytest.raises(ConfigError, match="student that nobody teaches"):
+    with pytest.raises(ConfigError, match="student that nothing teaches"):
         make_model("unit", kd_weight=1.0, kd_teacher="average", **{**KD, "kd_decoder_weight": 1.0})
 
 

@@ -64,7 +64,9 @@ class AppServer(ThreadingHTTPServer):
     def __init__(self, host: str, port: int) -> None:
         self.session: Session | None = None
         if not 0 <= port <= _LAST_PORT:
-            raise ConfigError(f"{port} is no port", expected=f"a number from 0 to {_LAST_PORT}", remedy="Choose one.")
+            raise ConfigError(
+                f"{port} is not a port number", expected=f"a number from 0 to {_LAST_PORT}", remedy="Choose one."
+            )
         try:
             family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             self.address_family = family
@@ -72,7 +74,7 @@ class AppServer(ThreadingHTTPServer):
         # What cannot be written as a name of the network, such as two dots in a row, is not even looked up.
         except UnicodeError as error:
             raise ConfigError(
-                f"{host!r} is no address", expected="a name or an IP address", remedy="Give another with --host."
+                f"{host!r} is not an address", expected="a name or an IP address", remedy="Give another with --host."
             ) from error
         except OSError as error:
             raise ConfigError(
@@ -236,11 +238,11 @@ def _question(content: bytes) -> Mapping[str, Any]:
         question = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DataError(
-            "the question is no JSON", received=str(error), remedy="Send an object with a field for each fact."
+            "the question is not JSON", received=str(error), remedy="Send an object with a field for each fact."
         ) from error
     if not isinstance(question, dict):
         raise DataError(
-            "the question is no JSON object",
+            "the question is not a JSON object",
             received=type(question).__name__,
             remedy="Send an object with a field for each fact.",
         )

@@ -157,7 +157,7 @@ def _table(arguments: argparse.Namespace) -> int:
     groups = compare_models(ExperimentFolder.open(arguments.folder))
     if not groups:
         raise RunFolderError(
-            f"nothing of the experiment in {arguments.folder} is finished",
+            f"no run of the experiment in {arguments.folder} has finished",
             remedy="Run it first: zslearn benchmark status tells how.",
         )
     if arguments.json:

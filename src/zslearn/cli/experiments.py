@@ -45,7 +45,9 @@ def arms_experiment(
     resolve_device(arguments.device)
     for what, values in (("splits", arguments.splits), ("seeds", arguments.seeds)):
         if len(set(values)) < len(values):
-            raise ConfigError(f"{what} come twice", received=" ".join(map(str, values)), remedy="Name each once.")
+            raise ConfigError(
+                f"some {what} are given twice", received=" ".join(map(str, values)), remedy="Name each once."
+            )
     if min(arguments.seeds) < 0:
         raise ConfigError(
             "a seed is negative", expected="0 or more", received=str(min(arguments.seeds)), remedy="Leave it out."
@@ -181,6 +183,6 @@ def _write_report(folder: ExperimentFolder) -> Path | None:
     try:
         write_report(folder.path, path)
     except (MissingExtraError, RunFolderError) as error:
-        print(f"note: there is no report: {error}", file=sys.stderr)
+        print(f"note: no report was written: {error}", file=sys.stderr)
         return None
     return path

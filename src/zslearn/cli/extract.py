@@ -60,14 +60,14 @@ def run(arguments: argparse.Namespace) -> int:
             received=str(arguments.batch_size),
             remedy="Leave it out for 32.",
         )
-    # What is in the way, or wrong in the table, is said before a backbone is loaded, which takes seconds.
+    # A folder that is not free, or a mistake in the table, is named before a backbone is loaded, which takes seconds.
     check_free(arguments.output)
     source = ImageSource(arguments.images)
     images = list_images(source, arguments.labels)
     taken = {image.name for image in images}
     others = [name for name in source.others if name not in taken]
     if others:
-        what = "file is no image by its ending" if len(others) == 1 else "files are no images by their endings"
+        what = "file does not end as images do" if len(others) == 1 else "files do not end as images do"
         print(f"note: {len(others):,} {what}: {printable(listed(others))}", file=sys.stderr)
     if source.links:
         what = "link to a folder is" if len(source.links) == 1 else "links to folders are"

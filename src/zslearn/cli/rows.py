@@ -15,7 +15,7 @@ from zslearn.errors import ConfigError
 
 Row = Mapping[str, Any]
 _HALF_LETTERS: Final = "backslashreplace"
-"""What becomes of bytes in a file's name that are no letters, as on standard output."""
+"""What becomes of bytes in a file's name that are not letters, as on standard output."""
 
 
 class RowWriter(ABC):
@@ -104,13 +104,13 @@ def row_format(wanted: str | None, output: Path | None) -> str:
     """Return the format to write: the wanted one, or what the output's ending says; csv without either.
 
     Raises:
-        ConfigError: If parquet is to go to standard output, or the ending names no format.
+        ConfigError: If parquet is to go to standard output, or the ending is not that of a known format.
     """
     ending = "" if output is None else output.suffix.lower().removeprefix(".")
     chosen = wanted or ending or "csv"
     if chosen not in FORMATS:
         raise ConfigError(
-            f"the ending of {output} names no format",
+            f"the ending of {output} is not that of a known format",
             expected=f"one of {', '.join(f'.{name}' for name in FORMATS)}",
             remedy="Name the format with --format, or choose another ending.",
         )

@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.checkpoint_every >= 0:
         raise ConfigError(
-            "--checkpoint-every is no number of seconds",
+            "--checkpoint-every is not a number of seconds",
             expected="0 or more",
             received=str(arguments.checkpoint_every),
             remedy="Leave it out for every minute; 0 saves after every step.",
@@ -180,7 +180,7 @@ def _resumed(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
         dataset = load_recorded(begun)
         if dataset.checksum != begun["data"]["checksum"]:
             raise RunFolderError(
-                f"the data of {arguments.resume} are not what they were",
+                f"the data of {arguments.resume} have changed since it began",
                 expected=f"the checksum {begun['data']['checksum'][:16]}",
                 received=dataset.checksum[:16],
                 remedy="Restore the files, or run again in another folder.",
@@ -190,10 +190,10 @@ def _resumed(arguments: argparse.Namespace, leadership: Leadership) -> tuple[Pat
         changed = _changed({"versions": begun["versions"], "hardware": begun["hardware"]}, now)
         if changed and not arguments.allow_different_hardware:
             raise RunFolderError(
-                f"{arguments.resume} was begun elsewhere, and would not come to the same bits here",
+                f"{arguments.resume} began on another system, and would not give the same bits here",
                 expected=", ".join(f"{name} {before}" for name, before, _ in changed),
                 received=", ".join(f"{name} {after}" for name, _, after in changed),
-                remedy="Resume it there, or add --allow-different-hardware, which the record will tell.",
+                remedy="Resume it there, or add --allow-different-hardware, which the record will show.",
             )
         checkpoints = Checkpoints(lambda: run_in_progress.folder, every=arguments.checkpoint_every)
         checkpoints.load()
@@ -275,8 +275,8 @@ def _refuse_other_settings(arguments: argparse.Namespace) -> None:
     given = [name for name in names if getattr(arguments, name) != usual.get(name)]
     if given:
         raise ConfigError(
-            "a resumed run keeps what it was asked for",
-            expected="--resume without other settings",
+            "a resumed run keeps the options that it began with",
+            expected="--resume without these options",
             received=", ".join("--set" if name == "assignments" else f"--{name}" for name in given),
             remedy="Leave them out, or start another run.",
         )

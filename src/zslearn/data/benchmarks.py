@@ -26,7 +26,7 @@ class Archive:
     size: str
     """About how large it is, in words."""
     sha256: str | None = None
-    """Its checksum; None where its publishers state none: then the first download is trusted and recorded."""
+    """Its checksum; None where its publishers do not state it: then the first download is trusted and recorded."""
 
 
 XLSA17: Final = Archive("xlsa17.zip", ("https://datasets.d2.mpi-inf.mpg.de/xian/xlsa17.zip",), "about 880 MB")
@@ -111,7 +111,7 @@ def benchmark_entry(name: str) -> Benchmark:
     """Return a public benchmark.
 
     Raises:
-        UnknownNameError: If there is none of that name.
+        UnknownNameError: If there is no benchmark of that name.
     """
     if name.lower() not in BENCHMARKS:
         raise unknown_name("public benchmark", name, BENCHMARKS)

@@ -85,7 +85,7 @@ def text_blocks(stream: Iterable[str], n_rows: int, *, name: str) -> Iterator[Fe
                 rows, lines = [], []
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{name} is no text",
+            f"{name} is not a text",
             expected="UTF-8",
             received=f"byte {error.start}: {error.reason}",
             remedy="Save it as UTF-8, or give the file its right ending.",

@@ -66,7 +66,7 @@ class Columns:
         """Refuse a column of which most entries are numbers once a comma is read as a point.
 
         Raises:
-            DataError: If it is one; the message says where the first comma is.
+            DataError: If the column has decimal commas; the message says where the first one is.
         """
         texts = self.texts(name)
         if _mostly_numbers(texts) or not _mostly_numbers([text.replace(",", ".") for text in texts]):
@@ -76,14 +76,14 @@ class Columns:
             f"the column {name} of {self.path.name} has decimal commas",
             expected="numbers such as 0.5",
             received=f"{texts[row]!r} in row {row + 1}",
-            remedy="Write a point for each comma, or texts that are no numbers.",
+            remedy="Write a point for each comma, or texts that are not numbers.",
         )
 
     def numbers(self, names: Sequence[str]) -> Float[np.ndarray, "n_rows n_columns"]:
         """Return columns as a matrix of numbers; yes and true are 1, no and false are 0.
 
         Raises:
-            DataError: If an entry is no number; the message says where.
+            DataError: If an entry is not a number; the message says where.
         """
         return np.stack([self._numbers(name) for name in names], axis=1)
 
@@ -117,7 +117,7 @@ def read_columns(path: Path) -> Columns:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(
-            f"{path.name} is no table",
+            f"{path.name} is not a table",
             expected=f"a file ending in {' or '.join(TABLE_ENDINGS)}",
             received=f"the ending {path.suffix!r}",
             remedy="Save it as csv in UTF-8, with the names of the columns in the first line.",

@@ -126,5 +126,9 @@ def _is_stand_in(dataset: ZSLDataset) -> bool:
 
 def _make_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} is in the way", expected="a new or empty folder", remedy="Name another folder.")
+        raise DataError(
+            f"{folder} exists already and is not an empty folder",
+            expected="a new or empty folder",
+            remedy="Name another folder.",
+        )
     folder.mkdir(parents=True, exist_ok=True)

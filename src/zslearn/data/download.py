@@ -107,7 +107,7 @@ def check_archive(path: Path) -> None:
         zipfile.ZipFile(path).close()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise DataError(
-            f"{path.name.removesuffix(_PARTIAL)} is no complete zip archive",
+            f"{path.name.removesuffix(_PARTIAL)} is not a complete zip archive",
             received=str(error),
             remedy="It was thrown away. Try again, or check the address.",
         ) from error
@@ -118,7 +118,7 @@ def unpack(archive: Path, folder: Path, members: Callable[[str], str | None]) ->
 
     Args:
         archive: The archive.
-        folder: Where to unpack; made if there is none.
+        folder: Where to unpack; made if it does not exist.
         members: Gives the name in `folder` for the name in the archive; None leaves the member out.
 
     Returns:
@@ -230,7 +230,7 @@ def _fetch(
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-        # What is here is no beginning of what is there.
+        # What is here is not the beginning of what is there.
         error.close()
         partial.unlink()
         raise ConnectionError("the server has another version of the file") from error

@@ -83,7 +83,7 @@ class ImageSource:
 
     Attributes:
         names: The images in it by their endings, sorted; hidden files are left out.
-        others: The files that are no images by their endings, sorted.
+        others: The files whose endings are not those of images, sorted.
         links: The links to folders, which are not followed, sorted.
 
     Raises:
@@ -247,7 +247,7 @@ def check_free(folder: Path) -> None:
     for name in (f"{FEATURES}.npy", *(() if begun else (f"{ROWS}.csv",))):
         if (folder / name).exists():
             raise DataError(
-                f"there are {Path(name).stem} in {folder}",
+                f"{folder} has {Path(name).stem} already",
                 expected=f"a folder without {name}",
                 remedy="Name another folder, or remove them to extract them again.",
             )
@@ -370,7 +370,7 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise DataError(
-            f"{path.name} is no archive of images",
+            f"{path.name} is not an archive of images",
             expected="a folder or a zip archive",
             received=str(error),
             remedy="Give the folder of the images.",

@@ -37,7 +37,7 @@ def open_image(source: str | Path | IO[bytes], name: str | None = None) -> Image
         name: What to call it in messages; by default the file's path.
 
     Raises:
-        DataError: If it is missing, empty, truncated, no image, of an unknown kind or too large.
+        DataError: If it is missing, empty, truncated, not an image, of an unknown kind or too large.
         MissingExtraError: If pillow is not installed.
         MemoryError: If there is not enough memory for an image that is not too large.
     """
@@ -89,7 +89,7 @@ def decode_image(source: str | Path | IO[bytes], name: str | None = None) -> Ima
     # Damaged images end in errors of almost every type (OS, value, syntax, struct, memory ...).
     except Exception as error:
         if is_small_enough and isinstance(error, MemoryError):
-            # That is no fault of the image.
+            # That is not the image's fault.
             raise
         raise DataError(
             f"{name} cannot be read as an image",
@@ -117,7 +117,7 @@ class ImageEncoder:
         feature_dim: The size of a feature vector.
 
     Raises:
-        DataError: If the backbone is none, is no image model, or lacks weights.
+        DataError: If there is no backbone of that name, it is not an image model, or it lacks weights.
         UnknownNameError: If it can only be meant as a path and there is no such folder.
         MissingExtraError: If transformers or pillow is not installed.
     """
@@ -305,7 +305,7 @@ def _load_processor(pretrained: Pretrained) -> Any:
 
 def _no_image_model(pretrained: Pretrained, cause: str) -> DataError:
     return DataError(
-        f"{pretrained.name} is no image model",
+        f"{pretrained.name} is not an image model",
         expected="a backbone with an image processor, such as a ResNet, ViT, DINOv2, MobileNet or CLIP",
         received=f"{pretrained.config.get('model_type', 'a model')}: {cause}",
         remedy="Give the folder or the hub name of an image backbone.",

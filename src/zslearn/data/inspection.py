@@ -225,7 +225,7 @@ def _semantics(dataset: ZSLDataset) -> list[Finding]:
                 "warning",
                 f"{constant.size} of {semantics.shape[1]} attributes are equal for all classes: "
                 f"{_columns(constant, dataset.attribute_names)}",
-                "They tell nothing: drop them.",
+                "They say nothing: drop them.",
             )
         )
     seen, unseen = semantics[dataset.seen_ids], semantics[dataset.unseen_ids]

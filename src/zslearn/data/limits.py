@@ -63,7 +63,7 @@ def bytes_from(variable: str, default: int) -> int:
     amount = _AMOUNT.fullmatch(text)
     if amount is None:
         raise ConfigError(
-            f"the environment variable {variable} is no number of bytes",
+            f"the environment variable {variable} is not a number of bytes",
             expected="a whole number, with K, M, G or T after it or nothing",
             received=repr(text[:40]),
             remedy=f"Set it to 64G, for example, or remove it with: unset {variable}",
@@ -79,14 +79,14 @@ def check_file(path: Path, default: int = MAX_FILE_BYTES) -> int:
         default: The most bytes it may hold, unless ``ZSLEARN_MAX_BYTES`` says otherwise.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If the file does not exist.
         OSError: If it cannot be looked at, for example because its links lead in a circle.
-        DataError: If it is too large, or no ordinary file: a pipe or a device may never end.
+        DataError: If it is too large, or not an ordinary file: a pipe or a device may never end.
     """
     facts = path.stat()
     if not stat.S_ISREG(facts.st_mode):
         raise DataError(
-            f"{path.name} is no ordinary file",
+            f"{path.name} is not an ordinary file",
             expected="a file",
             received="a folder" if stat.S_ISDIR(facts.st_mode) else "a pipe, a device or a socket",
             remedy="Give the path of a file.",
@@ -203,7 +203,7 @@ def read_text(path: Path, default: int = MAX_TEXT_BYTES) -> str:
 
     Raises:
         OSError: If it cannot be read.
-        DataError: If it is too large or no ordinary file.
+        DataError: If it is too large or not an ordinary file.
         ValueError: If it is not UTF-8.
     """
     check_file(path, default)
@@ -215,7 +215,7 @@ def read_json(path: Path, default: int = MAX_TEXT_BYTES) -> Any:
 
     Raises:
         OSError: If it cannot be read.
-        DataError: If it is too large or no ordinary file.
+        DataError: If it is too large or not an ordinary file.
         ValueError: As ``parse_json``.
     """
     return parse_json(read_text(path, default))
@@ -225,7 +225,7 @@ def parse_json(text: str) -> Any:
     """Return what a JSON text says.
 
     Raises:
-        ValueError: If it is no JSON, has NaN, infinities, numbers that no float holds or half of a pair of surrogates,
+        ValueError: If it is not JSON, has NaN, infinities, numbers that no float holds or half of a pair of surrogates,
             or is nested too deeply.
     """
     try:
@@ -234,9 +234,9 @@ def parse_json(text: str) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
         return value
     except UnicodeEncodeError as error:
-        raise ValueError("a text holds half of a pair of surrogates, which is no letter") from error
+        raise ValueError("a text holds half of a pair of surrogates, which is not a letter") from error
     except RecursionError as error:
-        raise ValueError("too many lists or mappings within each other") from error
+        raise ValueError("lists or mappings are nested too deeply") from error
 
 
 def read_yaml(path: Path, default: int = MAX_SETTINGS_BYTES) -> Any:
@@ -244,7 +244,7 @@ def read_yaml(path: Path, default: int = MAX_SETTINGS_BYTES) -> Any:
 
     Raises:
         OSError: If it cannot be read.
-        DataError: If it is too large or no ordinary file.
+        DataError: If it is too large or not an ordinary file.
         ValueError: As ``parse_yaml``.
     """
     return parse_yaml(read_text(path, default))
@@ -256,7 +256,7 @@ def parse_yaml(text: str) -> Any:
     Aliases are refused: a few of them, one within the other, stand for more than any memory holds.
 
     Raises:
-        ValueError: If it is no YAML, has tags or aliases, or is nested too deeply.
+        ValueError: If it is not YAML, has tags or aliases, or is nested too deeply.
     """
     import yaml
 
@@ -267,17 +267,17 @@ def parse_yaml(text: str) -> Any:
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
     except RecursionError as error:
-        raise ValueError("too many lists or mappings within each other") from error
+        raise ValueError("lists or mappings are nested too deeply") from error
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"{digits[:20]} is a number that no float holds")
+        raise ValueError(f"{digits[:20]} is too large for a float")
     return number
 
 

@@ -26,7 +26,7 @@ def mat_variables(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the name and shape of every variable, without reading their values.
 
     Raises:
-        DataError: If the file is missing, damaged or no MATLAB file.
+        DataError: If the file is missing, damaged or not a MATLAB file.
     """
     with _readable(path) as is_hdf5:
         if is_hdf5:
@@ -47,7 +47,7 @@ def read_mat(path: Path, required: Iterable[str], optional: Iterable[str] = ()) 
         The variables that were found, by name.
 
     Raises:
-        DataError: If the file is missing, damaged or no MATLAB file, or lacks a required variable.
+        DataError: If the file is missing, damaged or not a MATLAB file, or lacks a required variable.
         MissingExtraError: If it is an HDF5 file and h5py is not installed.
     """
     required = tuple(required)

@@ -150,7 +150,7 @@ def read_own(folder: str | Path, features: str | Path | None = None, semantics: 
 
     Raises:
         DataError: If files are missing, damaged, ambiguous or do not fit together.
-        UnknownNameError: If a row's part is none.
+        UnknownNameError: If a row's part is not a known one.
         MissingExtraError: If a file needs an extra that is not installed.
     """
     folder = Path(folder)
@@ -171,7 +171,7 @@ def read_classes(folder: Path) -> ClassTable:
     """Read the class table of a data folder.
 
     Raises:
-        DataError: If there is none, or names or splits are not usable.
+        DataError: If there is no such table, or names or splits are not usable.
     """
     return class_table(_table(folder, CLASSES, "a table with the column name and attributes or sentences"))
 
@@ -217,7 +217,7 @@ def find_features(folder: Path, features: str | Path | None = None) -> Path:
     """Find the feature file of a data folder.
 
     Raises:
-        DataError: If there is none, or several.
+        DataError: If there is no feature file, or there are several.
     """
     if features is not None:
         choices = [folder / features, Path(features)]
@@ -244,7 +244,7 @@ def find_features(folder: Path, features: str | Path | None = None) -> Path:
 def read_feature_matrix(path: Path) -> Features:
     """Read features of any of the layout's forms.
 
-    A table's columns ``label``, ``part``, ``file`` and ``group`` are no features; all others must be numbers.
+    A table's columns ``label``, ``part``, ``file`` and ``group`` are not features; all others must be numbers.
 
     Raises:
         DataError: If the file cannot be read, or holds something else.
@@ -305,7 +305,7 @@ def read_class_semantics(folder: Path, classes: ClassTable, semantics: str | Pat
     """Read a vector per class: from the file named, from ``semantics.npz``, or from the class table's attributes.
 
     Raises:
-        DataError: If there is none, or it cannot be read.
+        DataError: If there are no semantics, or they cannot be read.
     """
     if semantics is not None:
         path = next((path for path in (folder / semantics, Path(semantics)) if path.is_file()), folder / semantics)
@@ -423,7 +423,7 @@ def assemble(parts: OwnParts, *, name: str, source: str) -> ZSLDataset:
 
 
 def _unused_texts(semantics: NamedSemantics) -> tuple[str, ...]:
-    """Say which columns are no attributes, as a clause; nothing where all are."""
+    """Say which columns are not attributes, as a clause; nothing where all are."""
     if not semantics.unused_texts:
         return ()
     return (
@@ -475,7 +475,7 @@ def class_ids(rows: RowTable, classes: ClassTable) -> Labels:
     strange = [name for name in dict.fromkeys(rows.labels) if name and name not in index]
     if strange:
         raise DataError(
-            f"labels in {rows.source} name no class of {classes.path.name}",
+            f"labels in {rows.source} are not among the classes of {classes.path.name}",
             expected=f"names of {classes.path.name}, or nothing for rows without a label",
             received=listed(strange_names(strange, classes.names)),
             remedy="Write each name in one way, and give every class a line.",
@@ -544,7 +544,7 @@ def aligned(semantics: NamedSemantics, classes: ClassTable) -> Semantics:
     """Return the vectors in the order of the class table.
 
     Raises:
-        DataError: If a class has none; the message tells which may be meant.
+        DataError: If a class has no vector; the message says which names may be meant.
     """
     index = {name: row for row, name in enumerate(semantics.names)}
     missing = [name for name in classes.names if name not in index]
@@ -599,7 +599,7 @@ def _table(folder: Path, stem: str, expected: str) -> Path:
 def _one_of(paths: list[Path]) -> Path:
     if len(paths) > 1:
         raise DataError(
-            f"there are {' and '.join(path.name for path in paths)}",
+            f"there are both {' and '.join(path.name for path in paths)}",
             expected="one of them",
             remedy="Remove the other.",
         )

@@ -53,7 +53,7 @@ class Pretrained:
         """What ``config.json`` says.
 
         Raises:
-            DataError: If it is no JSON object.
+            DataError: If it is not a JSON object.
         """
         path = self.folder / CONFIG_FILE
         try:

@@ -60,7 +60,7 @@ def write_stand_in(
     path = folder / "res101.mat"
     if path.exists():
         raise DataError(
-            f"{path.name} is there already", expected="a folder without features", remedy="Use another folder."
+            f"{path.name} exists already", expected="a folder without features", remedy="Use another folder."
         )
     content = read_mat(folder / split_file, ("att", *_PARTS))
     semantics = content["att"].T.astype(np.float64)

@@ -45,7 +45,7 @@ class TextEncoder:
         semantic_dim: The size of a vector.
 
     Raises:
-        DataError: If the encoder is none, is no text model, or lacks weights.
+        DataError: If there is no encoder of that name, it is not a text model, or it lacks weights.
         UnknownNameError: If it can only be meant as a path and there is no such folder.
         MissingExtraError: If transformers is not installed.
     """
@@ -174,8 +174,8 @@ def describe_classes(
         The semantics by name; `encoder` in it holds all that `describe_like` needs for further classes.
 
     Raises:
-        DataError: If classes have no sentence, or attributes are asked for and there are none.
-        ConfigError: If a weight is negative, both are 0, or the template is none.
+        DataError: If classes have no sentence, or attributes are asked for and the table has none.
+        ConfigError: If a weight is negative, both are 0, or the template does not hold ``{}`` once.
     """
     _check_settings(template, text_weight, attribute_weight)
     sentences = _sentences(table)
@@ -349,7 +349,7 @@ def _load_tokenizer(pretrained: Pretrained) -> Any:
 
 def _no_text_model(pretrained: Pretrained, cause: str) -> DataError:
     return DataError(
-        f"{pretrained.name} is no text encoder",
+        f"{pretrained.name} is not a text encoder",
         expected="a sentence encoder or an image-text model, with its tokenizer",
         received=f"{pretrained.config.get('model_type', 'a model')}: {cause}",
         remedy="Give the folder or the hub name of a text encoder.",

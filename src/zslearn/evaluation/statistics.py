@@ -208,7 +208,7 @@ def t_interval(values: Points, *, level: float = LEVEL) -> tuple[float, float]:
     """
     if len(values) < 2:
         raise DataError(
-            "there is no interval of so few values",
+            "an interval needs more values",
             expected="at least two",
             received=str(len(values)),
             remedy="Give the values of more runs.",

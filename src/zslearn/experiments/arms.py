@@ -98,12 +98,12 @@ def sweep_arms(
     Args:
         configuration: The model's configuration class.
         settings: Its settings in every arm.
-        values: The values of each field; none for those around what is set.
+        values: The values of each field; empty: those around what is set.
             None: each weight, each temperature and the number of synthetic samples.
 
     Raises:
         UnknownNameError: If there is no such field.
-        ConfigError: If a field is no number, or a value is not allowed.
+        ConfigError: If a field is not a number, or a value is not allowed.
     """
     facts = field_facts(configuration)
     base: Any = build(configuration, settings)
@@ -117,7 +117,7 @@ def sweep_arms(
             raise ConfigError(
                 f"{name} cannot be swept",
                 expected="a setting that is a number",
-                received="no number",
+                received="another kind of setting",
                 remedy="Compare such settings with zslearn ablate --arm.",
             )
         tried = wanted or _around(facts[name], getattr(base, name))

@@ -26,7 +26,7 @@ def packaged_text(name: str) -> str:
     """Return the YAML of an experiment that comes with the package.
 
     Raises:
-        UnknownNameError: If there is none of that name.
+        UnknownNameError: If there is no experiment of that name.
     """
     if name not in _names():
         raise unknown_name("experiment", name, _names())
@@ -72,7 +72,7 @@ def copy_experiment(name: str, target: Path) -> Path:
     text = packaged_text(name)
     path = target / f"{name}{_SUFFIX}" if target.is_dir() else target
     if path.exists():
-        raise RunFolderError(f"{path} is in the way", expected="a new file", remedy="Name another file.")
+        raise RunFolderError(f"{path} exists already", expected="a new file", remedy="Name another file.")
     write_bytes(path, text.encode())
     return path
 
@@ -86,7 +86,7 @@ def _read(path: Path) -> str:
     try:
         return read_text(path, _LARGEST_BYTES)
     except (OSError, UnicodeDecodeError) as error:
-        received = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8 text"
+        received = error.strerror if isinstance(error, OSError) else "bytes that are not UTF-8 text"
         raise ConfigError(
             f"the experiment file {path} cannot be read", received=received, remedy="Give a YAML file."
         ) from error

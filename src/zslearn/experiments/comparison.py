@@ -67,7 +67,7 @@ def comparison_table(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]
 
     By how much corrected H is behind that of the best row stands with Student's 95 % interval of the differences seed
     by seed, where there are two seeds or more. The best is chosen on the same rows, and each of the others has its
-    interval: neither is corrected for, so that a difference that is just clear may be none.
+    interval: neither is corrected for, so that a difference that is just clear may be chance.
     """
     blocks = []
     for (data, split), rows in groups.items():

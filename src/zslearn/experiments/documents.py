@@ -55,11 +55,11 @@ class Entry:
             known: The keys that are allowed; None allows all.
 
         Raises:
-            ConfigError: If this is no mapping.
+            ConfigError: If this is not a mapping.
             UnknownNameError: If a key is not allowed; the message names the nearest ones.
         """
         if not isinstance(self.value, dict):
-            self.refuse(f"{what} is no mapping", expected="lines of NAME: VALUE", received=self.shown)
+            self.refuse(f"{what} is not a mapping", expected="lines of NAME: VALUE", received=self.shown)
         if known is not None:
             allowed = list(known)
             for name, entry in self.value.items():
@@ -71,27 +71,27 @@ class Entry:
         """Return the entries of a list with at least one.
 
         Raises:
-            ConfigError: If this is no list, or an empty one.
+            ConfigError: If this is not a list, or is an empty one.
         """
         if not isinstance(self.value, list) or not self.value:
-            self.refuse(f"{what} is no list", expected="a list with at least one entry", received=self.shown)
+            self.refuse(f"{what} is not a list", expected="a list with at least one entry", received=self.shown)
         return list(self.value)
 
     def text(self, what: str) -> str:
         """Return a text.
 
         Raises:
-            ConfigError: If this is none.
+            ConfigError: If this is not a text, or is an empty one.
         """
         if not isinstance(self.value, str) or not self.value.strip():
-            self.refuse(f"{what} is no text", expected="a text", received=self.shown)
+            self.refuse(f"{what} is not a text", expected="a text", received=self.shown)
         return str(self.value)
 
     def flag(self, what: str) -> bool:
         """Return a truth value.
 
         Raises:
-            ConfigError: If this is none.
+            ConfigError: If this is not a truth value.
         """
         if not isinstance(self.value, bool):
             self.refuse(f"{what} is neither true nor false", expected="true or false", received=self.shown)
@@ -101,7 +101,7 @@ class Entry:
         """Return a whole number.
 
         Raises:
-            ConfigError: If this is none, or less than ``low``.
+            ConfigError: If this is not a whole number, or is less than ``low``.
         """
         if type(self.value) is not int or self.value < low:
             self.refuse(f"{what} is wrong", expected=f"a whole number from {low}", received=self.shown)
@@ -140,7 +140,9 @@ def read_document(text: str, source: str) -> Entry:
         return _entry(node, source, set(), 0)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{source}, line {line}: this is no YAML", received=error.problem, remedy=_EXAMPLE) from error
+        raise ConfigError(
+            f"{source}, line {line}: this is not YAML", received=error.problem, remedy=_EXAMPLE
+        ) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{source} cannot be read as YAML", received=first_line(error), remedy=_EXAMPLE) from error
 
@@ -168,7 +170,7 @@ def _pairs(node: yaml.MappingNode, source: str, known: set[int], depth: int) -> 
         here = Entry(source, key.start_mark.line + 1, None)
         name = _scalar(key, here) if isinstance(key, yaml.ScalarNode) else None
         if not isinstance(name, str):
-            here.refuse("a key is no text", expected="NAME: VALUE", received=repr(name))
+            here.refuse("a key is not a text", expected="NAME: VALUE", received=repr(name))
         if name in names:
             here.refuse(f"{name!r} is given twice")
         names.add(name)
@@ -186,5 +188,5 @@ def _scalar(node: yaml.Node, here: Entry) -> str | int | float | bool | None:
     finally:
         loader.dispose()
     if value is not None and not isinstance(value, (str, int, float)):
-        here.refuse("this is no plain value", expected="a text, a number, true or false", received=str(value))
+        here.refuse("this is not a plain value", expected="a text, a number, true or false", received=str(value))
     return value

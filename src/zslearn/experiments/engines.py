@@ -58,14 +58,14 @@ class LocalProcesses:
         n_workers: How many at once; None takes one for each processor that this process may use.
 
     Raises:
-        ConfigError: If there are to be fewer than one.
+        ConfigError: If the number is below 1.
     """
 
     def __init__(self, n_workers: int | None = None) -> None:
         if n_workers is not None and n_workers < 1:
             raise ConfigError(
-                "there is nobody to work",
-                expected="at least 1 job at once",
+                "the number of jobs is too small",
+                expected="at least 1",
                 received=str(n_workers),
                 remedy="Leave --jobs out for one on each processor.",
             )

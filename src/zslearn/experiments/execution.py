@@ -122,7 +122,7 @@ def _rehearse(task: TrialTask) -> dict[str, Any]:
     rehearsal = estimator.rehearse_view(view)
     if rehearsal is None:
         raise DataError(
-            f"{study.data.source}, split {study.data.split}, allows no rehearsal for a search to choose by",
+            f"{study.data.source}, split {study.data.split}, allows no rehearsal, which a search needs",
             remedy="Leave the search out, or use other data.",
         )
     values = {"ausuc": rehearsal.ausuc[rehearsal.chosen], "h": rehearsal.corrected.h}

@@ -76,7 +76,7 @@ class ModelChoice:
         model: Its name in the registry.
         settings: What differs from its defaults, budget included.
         search: What to search, by field; nothing where settings are taken as they are.
-        arms: The arms of an ablation or a sweep; in a grid the label, if the model has one; otherwise none.
+        arms: The arms of an ablation or a sweep; in a grid the model's label if it has one; otherwise empty.
         mark: Where its settings come from.
         published: Whether it starts, on data sets that its authors published settings for, from these.
         at_most: Caps on settings, by field.

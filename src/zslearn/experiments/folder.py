@@ -68,7 +68,7 @@ class ExperimentFolder:
             command: How to run it again.
 
         Raises:
-            RunFolderError: If something else is in the way, or no folder can be made.
+            RunFolderError: If the folder holds something else, or cannot be made.
         """
         _check_is_ours(path, experiment)
         plan = {
@@ -93,14 +93,14 @@ class ExperimentFolder:
         """Open the folder of an experiment.
 
         Raises:
-            RunFolderError: If it is none, or its plan is damaged.
+            RunFolderError: If it is not an experiment folder, or its plan is damaged.
         """
         file = path / EXPERIMENT_FILE
         try:
             plan = read_json(file)
         except FileNotFoundError as error:
             raise RunFolderError(
-                f"{path} is no experiment folder",
+                f"{path} is not an experiment folder",
                 expected=f"a file {EXPERIMENT_FILE} in it",
                 remedy="Give a folder that 'zslearn benchmark run' has written.",
             ) from error
@@ -141,7 +141,7 @@ class ExperimentFolder:
         write_json(self.record_path(key), told)
 
     def read(self, key: str) -> dict[str, Any] | None:
-        """Return the record of a run; None where there is none, or none that can be read.
+        """Return the record of a run; None where it is missing or cannot be read.
 
         Raises:
             RunFolderError: If it says that the run finished, and lacks what tables read of it.
@@ -221,15 +221,15 @@ def _check_is_ours(path: Path, experiment: Experiment) -> None:
         name = ExperimentFolder.open(path).plan["name"]
         if name != experiment.name:
             raise RunFolderError(
-                f"{path} is in the way",
+                f"{path} holds another experiment",
                 expected=f"the experiment {experiment.name}",
                 received=f"the experiment {name}",
                 remedy="Name another folder with --out.",
             )
     elif not is_free(path):
         raise RunFolderError(
-            f"{path} is in the way",
-            expected="a new folder, or that of this experiment",
+            f"{path} exists already and is not an experiment folder",
+            expected="a new or empty folder, or that of this experiment",
             remedy="Name another folder with --out.",
         )
 

@@ -47,7 +47,7 @@ class DataAddress:
         dataset = load_data(self.source, features=self.features, semantics=self.semantics, split=self.split)
         if dataset.checksum != self.checksum:
             raise ConfigError(
-                f"the data set {self.source} is not what the experiment was planned on",
+                f"the data set {self.source} is not the one that the experiment was planned on",
                 expected=f"checksum {self.checksum[:12]}",
                 received=dataset.checksum[:12],
                 remedy="Make the same files available here, or start the experiment again.",
@@ -262,7 +262,7 @@ def _check_serves(experiment: Experiment, choice: DataChoice, dataset: ZSLDatase
     searched = any(model.search for model in experiment.models)
     if searched and not rehearsal_folds(dataset.training_in_place(), seed=0):
         raise ConfigError(
-            f"{choice.data}, split {dataset.split}, allows no rehearsal for a search to choose by",
+            f"{choice.data}, split {dataset.split}, allows no rehearsal, which a search needs",
             expected=f"at least {MIN_REHEARSAL_CLASSES} seen classes, with rows to hold out",
             received=f"{len(dataset.seen_ids)} seen classes with {len(dataset.train_rows)} training rows",
             remedy="Leave the search out, or use other data.",

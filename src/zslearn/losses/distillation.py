@@ -80,7 +80,8 @@ def _angles(view: Tensor) -> Tensor:
     gram = view @ view.transpose(-1, -2)
     squares = gram.diagonal(dim1=-2, dim2=-1)
     squared = squares.unsqueeze(-1) + squares.unsqueeze(-2) - 2.0 * gram
-    # From the products of all pairs, so that no triple holds a vector; what rounding leaves of no distance is none.
+    # From the products of all pairs, so that no triple holds a vector; what rounding leaves of a distance of 0
+    # counts as 0.
     apart = squared > _NO_DISTANCE * squared.mean((-1, -2), keepdim=True)
     inverse = torch.where(apart, squared, 1.0).rsqrt() * apart
     products = squares[..., None, None] + gram.unsqueeze(-3) - gram.unsqueeze(-1) - gram.unsqueeze(-2)

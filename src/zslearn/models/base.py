@@ -219,7 +219,7 @@ class GenerativeModel(TrainedModel):
             ConfigError: If the model has no such encoder.
         """
         raise ConfigError(
-            f"{type(self).__name__} has no encoder of samples alone",
+            f"{type(self).__name__} has no encoder that reads samples alone",
             remedy="Set classifier_input to features.",
         )
 

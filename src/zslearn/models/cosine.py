@@ -32,7 +32,7 @@ class Cosine(ClosedForm):
         feature_dim, semantic_dim = view.features.shape[1], view.semantics.shape[1]
         if feature_dim != semantic_dim:
             raise DataError(
-                "features and semantics do not live in one space",
+                "features and semantics are not in one space",
                 expected="vectors of one size, from one image-text model",
                 received=f"features of {feature_dim} and semantics of {semantic_dim} numbers",
                 remedy="Describe classes with the text encoder that belongs to the features, or take another model.",

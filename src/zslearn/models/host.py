@@ -59,7 +59,7 @@ class TermsHost(GenerativeModel):
             )
         if max(config.sr_weight, config.sp_weight) > 0 and task.n_unseen == 0:
             raise ConfigError(
-                "semantic regularization and preservation need unseen classes to generate, and training knows none",
+                "semantic regularization and preservation need unseen classes, and training knows of none",
                 remedy="Set unseen_semantics to true.",
             )
         view_dim = 0 if visual is None else visual.weight.shape[-2]

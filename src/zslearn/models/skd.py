@@ -98,7 +98,7 @@ class SKD(TermsHost):
         super().__init__(task, config, streams)
         if config.reconstruction == "cross-entropy" and task.kind != "unit":
             raise ConfigError(
-                f"cross-entropy reconstructs samples in [0, 1], and the {task.kind} space has others",
+                f"cross-entropy needs samples in [0, 1], and the {task.kind} space has others",
                 expected="reconstruction auto or squared",
                 received="reconstruction cross-entropy",
                 remedy="Leave it out, or set feature_space to unit.",

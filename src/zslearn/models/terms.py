@@ -135,7 +135,7 @@ class SemanticTerms(nn.Module):
         width = config.teacher_hidden_dim
         if config.kd_teacher == "average" and self.distils and not self.has_student:
             raise ConfigError(
-                "the average teacher averages a student that nobody teaches",
+                "the teacher 'average' would average a student that nothing teaches",
                 remedy="Raise kd_encoder_weight, or choose another kd_teacher.",
             )
         if self._judges or (self.distils and config.kd_teacher == "semantic"):

@@ -164,7 +164,7 @@ def _naming_regularizers(model_name: str, config: ClosedForm) -> Iterator[None]:
         if not small:
             raise
         raise ConfigError(
-            f"the equations of {model_name!r} have no solution that numbers of double precision can tell",
+            f"the equations of {model_name!r} cannot be solved in double precision",
             received=first_line(error),
             remedy=f"Raise {' or '.join(small)}.",
         ) from error

@@ -325,7 +325,7 @@ def _curves_in(group: Group) -> list[tuple[Row, Run, Curve]]:
 def _curve_of(group: Group, row: Row) -> tuple[Run, Curve] | None:
     """Return the run in the middle and its curve; a reference's is taken from a model's record.
 
-    A control's record tells none, as its references were measured on data that it has changed.
+    A control's record has no such curve, as its references were measured on data that it has changed.
     """
     runs = row.runs or tuple(
         run for each in group.rows for run in each.runs if row.method in run.references and "control" not in run.marks

@@ -101,7 +101,7 @@ class PublishedResult:
     features: str
     """A key of `FEATURES`."""
     t1: float | None
-    """Accuracy on unseen classes among these, in percent; None, here and below: the source prints none."""
+    """Accuracy on unseen classes among these, in percent; None, here and below, where the source does not print it."""
     u: float | None
     """Accuracy on unseen classes among all, in percent."""
     s: float | None
@@ -211,5 +211,5 @@ def _percent(text: str) -> float | None:
         return None
     value = float(text)
     if not 0 <= value <= 100:
-        raise ValueError(f"{text} is no percentage")
+        raise ValueError(f"{text} is not a percentage")
     return value

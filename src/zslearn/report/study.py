@@ -84,19 +84,19 @@ class Run:
         return _mapping(found)
 
     def sheet(self) -> Mapping[str, Any] | None:
-        """Read the run's sheet; None where there is none that can be read."""
+        """Read the run's sheet; None where it is missing or cannot be read."""
         sheet = _read(self.sheet_path)
         return sheet if isinstance(sheet, dict) else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hole:
-    """A run that there is no figure of."""
+    """A run without figures."""
 
     title: str
     """Data, split, model, arm and seed in words."""
     data: str
-    """The data set's name; empty where nobody says, as below."""
+    """The data set's name; empty where it is not known, as below."""
     split: str
     """``official`` or the number of a class split."""
     seed: str
@@ -147,7 +147,7 @@ def read_study(folder: Path) -> Study:
     if (folder / RECORD_FILE).is_file():
         return _read_run(folder)
     raise RunFolderError(
-        f"{folder} is nothing to report on",
+        f"there is nothing to report on in {folder}",
         expected=f"a folder with {EXPERIMENT_FILE} or {RECORD_FILE}",
         received="neither of them" if folder.is_dir() else "no folder of that name",
         remedy="Give a folder that 'zslearn run' or 'zslearn benchmark run' has written.",
@@ -192,9 +192,9 @@ def _read_experiment(folder: Path) -> Study:
 
 def _read_job(folder: Path, job: Mapping[str, Any]) -> Run | Hole:
     key = _text(job.get("key"))
-    # A key becomes a file's name: one that is no plain word could lead out of the folder.
+    # A key becomes a file's name: one that is not a plain word could lead out of the folder.
     if not key.isalnum():
-        return _hole(job, "damaged", f"its key {key!r} is no hexadecimal number")
+        return _hole(job, "damaged", f"its key {key!r} is not a hexadecimal number")
     path = folder / "records" / f"{key}.json"
     if not path.is_file():
         return _hole(job, "not run", "there is no record of it yet")

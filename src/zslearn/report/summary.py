@@ -37,15 +37,15 @@ class Row:
     kind: Literal["model", "reference"]
     """References are closed forms that every run is read against."""
     settings: str
-    """Where the settings come from: ``published``, ``not tuned``, ``searched``, ``rehearsed``; empty: nobody says."""
+    """Where the settings come from: ``published``, ``not tuned``, ``searched``, ``rehearsed``; empty if unknown."""
     corrected: Mapping[Unit, Figures]
     """The figures of each unit, with label-shift correction."""
     plain: Mapping[Unit, Figures]
     """The same without it."""
     runs: tuple[Run, ...]
-    """The runs behind it; of a reference none."""
+    """The runs behind it; empty for a reference."""
     uses_test_data: bool
-    """Whether it was given samples of unseen classes: a ceiling, no result."""
+    """Whether it was given samples of unseen classes: a ceiling, not a result."""
 
     @property
     def test_selected(self) -> float | None:
@@ -55,7 +55,7 @@ class Row:
         return sum(values) / len(values) if values else None
 
     def summary(self, metric: str, *, plain: bool = False) -> Summary:
-        """Sum a figure up over the units in which it was measured, as a fraction; its mean is NaN if there are none.
+        """Sum a figure up over the units in which it was measured, as a fraction; its mean is NaN without units.
 
         Where there are several class splits, each of them counts once in mean and interval.
         """
@@ -83,7 +83,7 @@ class Group:
     rows: tuple[Row, ...]
     """Models first, then references."""
     holes: tuple[Hole, ...]
-    """The runs that there is no figure of."""
+    """The runs without figures."""
 
     @property
     def name(self) -> str:

@@ -23,7 +23,7 @@ class Step:
         semantics: The condition vector of each row's class.
         labels: The class id of each row.
         progress: The share of the stage that is done, from 0 to just under 1.
-        streams: Where the randomness of each row comes from; ``streams.whole`` is for what is no row of the batch.
+        streams: Where the randomness of each row comes from; ``streams.whole`` is for what does not belong to one row.
     """
 
     features: FeatureBatch

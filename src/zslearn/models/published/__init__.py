@@ -27,7 +27,7 @@ def published_settings(model: str, data: str, n_rows: int, batch_size: int | Non
         batch_size: What to count them in where batches are to have another size than the published one.
 
     Raises:
-        ConfigError: If there are none; the message names the data sets that have some.
+        ConfigError: If there are no such settings; the message names the data sets that have some.
     """
     known = published_data(model)
     name = next((each for each in known if each.lower() == data.lower()), None)
