@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -184,8 +184,8 @@ def _test_selected(task: RunTask, dataset: ZSLDataset, outcome: Outcome) -> dict
             device=estimator.device,
         ).fit_view(dataset.training_in_place())
         scores = trained.recogniser_.scores(test.features)
-        figures = evaluate_scores(scores, test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids).as_dict()
-        best = {name: max(best[name], value) for name, value in figures.items()}
+        figures = evaluate_scores(scores, test.labels, seen_ids=test.seen_ids, unseen_ids=test.unseen_ids)
+        best = {name: max(best[name], value) for name, value in asdict(figures).items()}
     return {"chosen_on": "the test view", "over": over, "n_candidates": len(candidates), **best}
 
 
