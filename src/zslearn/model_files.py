@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from zslearn.data.checks import check_class_names
-from zslearn.data.limits import read_json
 from zslearn.errors import DataError, RunFolderError, first_line
 from zslearn.files import write_json
+from zslearn.limits import read_json
 from zslearn.tensor_files import METADATA, tensor_header, write_safetensors
 
 FORMAT = "zslearn-model"

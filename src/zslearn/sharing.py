@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import yaml
 
-from zslearn.data.limits import read_json
 from zslearn.errors import ConfigError, DataError, RunFolderError, ZslearnError, first_line, require_extra
 from zslearn.estimator import GenerativeZSL
 from zslearn.files import write_atomic, write_bytes, write_json
+from zslearn.limits import read_json
 from zslearn.model_files import FACTS_FILE, TENSORS_FILE, read_model
 from zslearn.runs import RECORD_FILE, read_record
 

@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zslearn.data.limits import check_file, parse_json
 from zslearn.files import write_atomic
+from zslearn.limits import check_file, parse_json
 
 MAX_TENSORS = 10_000
 MAX_HEADER_BYTES = 8 << 20

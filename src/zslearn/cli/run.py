@@ -311,8 +311,8 @@ def _command(arguments: argparse.Namespace, split: str, settings: dict[str, Any]
 
 def _settings_file(path: Path | None) -> dict[str, Any]:
     """Read settings from YAML."""
-    from zslearn.data.limits import read_yaml
     from zslearn.errors import ConfigError, DataError, first_line
+    from zslearn.limits import read_yaml
 
     if path is None:
         return {}

@@ -90,7 +90,7 @@ class SeedRuns:
         Raises:
             RunFolderError: If that cannot be read.
         """
-        from zslearn.data.limits import read_json
+        from zslearn.limits import read_json
 
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             facts = read_json(folder / SEEDS_FILE)

@@ -15,10 +15,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from zslearn.data.checks import listed
-from zslearn.data.limits import MAX_FILE_BYTES, check_file, check_unpacked
-from zslearn.errors import DataError, ZslearnError, require_extra
+from zslearn.errors import DataError, ZslearnError, listed, require_extra
 from zslearn.files import write_bytes
+from zslearn.limits import MAX_FILE_BYTES, check_file, check_unpacked
 
 TABLE_ENDINGS: Final = (".csv", ".parquet")
 _SEPARATORS = ",;\t"

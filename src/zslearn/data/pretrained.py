@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zslearn.data.checks import check_recordable, listed
-from zslearn.data.limits import read_json
-from zslearn.errors import DataError, UnknownNameError, first_line, require_extra
+from zslearn.data.checks import check_recordable
+from zslearn.errors import DataError, UnknownNameError, first_line, listed, require_extra
+from zslearn.limits import read_json
 
 EXTRA = "encoders"
 """The extra that encoders need."""

@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from zslearn.data.limits import read_json
 from zslearn.errors import RunFolderError
 from zslearn.experiments.experiment import Experiment
 from zslearn.experiments.jobs import Job
 from zslearn.files import write_json
+from zslearn.limits import read_json
 from zslearn.locks import FolderLock, is_free, told_as
 
 EXPERIMENT_VERSION = 1

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from zslearn.data.limits import read_json
 from zslearn.errors import RunFolderError
+from zslearn.limits import read_json
 from zslearn.runs import RECORD_FILE
 
 EXPERIMENT_FILE: Final = "experiment.json"
