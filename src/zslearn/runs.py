@@ -18,6 +18,7 @@ from zslearn.locks import FolderLock, is_free, told_as
 
 RECORD_FILE = "record.json"
 HISTORY_FILE = "history.jsonl"
+SHEET_FILE = "sheet.json"
 
 
 def make_run_folder(wanted: Path | None, default: Path) -> Path:

@@ -226,8 +226,8 @@ def _execute(
     from zslearn.files import write_json
     from zslearn.records import make_record
     from zslearn.report.pictures import draw_run
-    from zslearn.runs import write_record
-    from zslearn.sheets import SHEET_FILE, make_sheet
+    from zslearn.runs import SHEET_FILE, write_record
+    from zslearn.sheets import make_sheet
 
     begun = run_in_progress.begun
     try:

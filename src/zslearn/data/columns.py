@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from zslearn.errors import DataError, ZslearnError, listed, require_extra
+from zslearn.errors import DataError, ZslearnError, first_line, listed, require_extra
 from zslearn.files import write_bytes
 from zslearn.limits import MAX_FILE_BYTES, check_file, check_unpacked
 
@@ -131,7 +131,7 @@ def read_columns(path: Path) -> Columns:
         raise DataError(
             f"{path.name} cannot be read",
             expected=f"a complete {path.suffix} file{encoded}",
-            received=f"{type(error).__name__}: {error}".splitlines()[0],
+            received=f"{type(error).__name__}: {first_line(error)}",
             remedy=f"Save it again{encoded}.",
         ) from error
     _check_names(path, names)

@@ -68,7 +68,7 @@ class TextEncoder:
             raise
         # A model of another kind fails wherever its code happens to miss something.
         except Exception as error:
-            raise _no_text_model(self._pretrained, str(error).strip().partition("\n")[0]) from error
+            raise _no_text_model(self._pretrained, first_line(error)) from error
 
     @classmethod
     def restore(
