@@ -67,9 +67,26 @@ def test_damaged_files_are_refused(folder, name):
 
 
 def test_numbers_of_a_type_that_no_model_has_are_refused(folder):
-    mark = json.loads((folder / FACTS_FILE).read_text())["tensors"]
-    save_file({"w": torch.zeros(2, dtype=torch.bfloat16)}, folder / TENSORS_FILE, {"mark": mark})
+    digest = json.loads((folder / FACTS_FILE).read_text())["tensors"]
+    save_file({"w": torch.zeros(2, dtype=torch.bfloat16)}, folder / TENSORS_FILE, {"digest": digest})
     with pytest.raises(RunFolderError, match="cannot be read .*'w' has no usable type"):
+        read_model(folder)
+
+
+@pytest.mark.parametrize(
+    "changed", [torch.tensor([[0.0, 1, 2], [3, 4, 6]]), torch.arange(6.0).view(2, 3).view(torch.int32)]
+)
+def test_tensors_that_are_not_those_that_were_saved_are_refused(folder, changed):
+    digest = json.loads((folder / FACTS_FILE).read_text())["tensors"]
+    save_file({"w": changed}, folder / TENSORS_FILE, {"digest": digest})
+    with pytest.raises(RunFolderError, match="cannot be read .*content does not match its digest"):
+        read_model(folder)
+
+
+def test_tensors_without_a_digest_are_refused(folder):
+    save_file({"w": torch.zeros(2)}, folder / TENSORS_FILE)
+    change_facts(folder, tensors=None)
+    with pytest.raises(RunFolderError, match="cannot be read .*content does not match its digest"):
         read_model(folder)
 
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
-from zslearn.data.limits import parse_yaml
 from zslearn.errors import ConfigError, unknown_name
+from zslearn.limits import parse_yaml
 
 Configuration = TypeVar("Configuration")
 

@@ -18,12 +18,12 @@ from sklearn.utils.validation import validate_data
 
 from zslearn import __version__
 from zslearn.classifiers.calibration import correct
-from zslearn.data.checks import check_semantics, listed
+from zslearn.data.checks import check_semantics
 from zslearn.data.dataset import TrainingView
 from zslearn.data.mapped import AnyRows, any_negative
 from zslearn.data.splits import RehearsalFold, rehearsal_folds
 from zslearn.devices import resolve_device
-from zslearn.errors import ConfigError, DataError, ZslearnError, unknown_name
+from zslearn.errors import ConfigError, DataError, ZslearnError, listed, unknown_name
 from zslearn.evaluation.metrics import Metrics, per_class_accuracy
 from zslearn.inputs import (
     check_attributes,

@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from zslearn import __version__
-from zslearn.errors import ConfigError, DataError, require_extra
+from zslearn.errors import ConfigError, DataError, first_line, require_extra
 from zslearn.estimator import GenerativeZSL
-from zslearn.files import write_atomic
+from zslearn.files import write_bytes
 from zslearn.models.base import GenerativeModel
 from zslearn.models.closed_form import FittedLinear, FittedMatching
 from zslearn.models.kernel_ridge import FittedPrototypes
 from zslearn.recogniser import SolvedRecogniser, TrainedRecogniser
 from zslearn.shapes import Features
-from zslearn.spaces import FeatureSpace
+from zslearn.spaces import FeatureSpace, unit_rows
 
 EXTRA: Final[str] = "onnx"
 TOLERANCE: Final[float] = 1e-4
@@ -167,12 +167,8 @@ def export_onnx(estimator: GenerativeZSL, path: Path) -> float:
             received=f"{difference:.2g}",
             remedy="Use the model through zslearn itself.",
         )
-    write_atomic(path, lambda temporary: _write(temporary, content))
+    write_bytes(path, content)
     return difference
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def _facts(estimator: GenerativeZSL) -> dict[str, Any]:
@@ -202,8 +198,7 @@ def _scorer(estimator: GenerativeZSL) -> nn.Module:
             weights = np.linalg.inv(fitted.whitening.factor).T
             intercept = -fitted.whitening.mean @ weights
             if fitted.scoring == "cosine":
-                rows = table / np.linalg.norm(table, axis=1, keepdims=True).clip(np.finfo(np.float64).tiny)
-                return _Solved(weights, intercept, rows, normalised=True)
+                return _Solved(weights, intercept, unit_rows(table), normalised=True)
             return _Solved(weights, intercept, table, normalised=False, squared=True)
     raise ConfigError(
         f"the model {estimator.model!r} cannot be exported",
@@ -232,7 +227,7 @@ def _converted(predictor: Predictor, facts: dict[str, Any], feature_dim: int) ->
         except Exception as error:
             raise ConfigError(
                 f"the model {facts['model']!r} cannot be exported",
-                received=f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
+                received=f"{type(error).__name__}: {first_line(error)}",
                 remedy="Use it through zslearn itself.",
             ) from error
     assert program is not None

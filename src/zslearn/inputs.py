@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zslearn.data.checks import check_class_names, check_features, listed
+from zslearn.data.checks import check_class_names, check_features
 from zslearn.data.dataset import TrainingView
 from zslearn.data.mapped import taken
-from zslearn.errors import DataError, unknown_name
+from zslearn.errors import DataError, listed, unknown_name
 from zslearn.shapes import Features, Semantics
 
 _NAME_COLUMN = "name"

@@ -1,26 +1,23 @@
 """A trained model on disk: ``model.safetensors`` for numbers, ``model.json`` for everything else.
 
-Both files carry the mark of the tensors that belong together. A model that replaces another is complete under a
+Both files carry the digest of the tensors that belong together. A model that replaces another is complete under a
 temporary name before ``model.json`` speaks of it, so whoever reads finds the old model or the new one, also when the
 writer was killed.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from zslearn.data.checks import check_class_names
-from zslearn.data.limits import read_json
 from zslearn.errors import DataError, RunFolderError, first_line
 from zslearn.files import write_json
-from zslearn.tensor_files import METADATA, tensor_header, write_safetensors
+from zslearn.limits import read_json
+from zslearn.tensor_files import read_tensors, stored_digest, write_tensors
 
 FORMAT = "zslearn-model"
 VERSION = 1
@@ -37,7 +34,7 @@ def write_model(folder: Path, facts: Mapping[str, Any], tensors: Mapping[str, Te
     Args:
         folder: Where to write; a model that is there already is replaced.
         facts: JSON-able facts.
-        tensors: Contiguous tensors on the host.
+        tensors: Tensors by name.
 
     Raises:
         RunFolderError: If the folder cannot be written.
@@ -45,9 +42,8 @@ def write_model(folder: Path, facts: Mapping[str, Any], tensors: Mapping[str, Te
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _finish(folder)
-        mark = _mark(tensors)
-        write_safetensors(folder / _NEXT_FILE, tensors, {"mark": mark})
-        write_json(folder / FACTS_FILE, {"format": FORMAT, "version": VERSION, **facts, "tensors": mark})
+        digest = write_tensors(folder / _NEXT_FILE, tensors)
+        write_json(folder / FACTS_FILE, {"format": FORMAT, "version": VERSION, **facts, "tensors": digest})
         _finish(folder)
     except OSError as error:
         raise RunFolderError(
@@ -76,7 +72,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             expected=f"{FACTS_FILE} and {TENSORS_FILE}",
             remedy="Give the folder of a finished run, or of a saved model.",
         ) from error
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError) as error:
         raise RunFolderError(
             f"the model in {folder} cannot be read",
             received=first_line(error),
@@ -140,11 +136,11 @@ def _read(folder: Path) -> tuple[Any, dict[str, Tensor]]:
         facts = read_json(folder / FACTS_FILE)
         for name in (TENSORS_FILE, _NEXT_FILE):
             path = folder / name
-            if path.exists() and _belong_together(facts, path):
-                tensors = load_file(path)
-                if isinstance(facts, dict) and facts.get("tensors") not in (None, _mark(tensors)):
-                    raise ValueError(f"the numbers in {name} are not those that were saved")
-                return facts, tensors
+            if path.exists() and _belong_together(facts, stored_digest(path)):
+                stored = read_tensors(path)
+                # Another process may have replaced the file meanwhile.
+                if _belong_together(facts, stored.digest):
+                    return facts, stored.tensors
     if not (folder / TENSORS_FILE).exists():
         raise FileNotFoundError(TENSORS_FILE)
     raise ValueError(f"{FACTS_FILE} and {TENSORS_FILE} are of different models")
@@ -154,22 +150,12 @@ def _finish(folder: Path) -> None:
     """Give tensors that the facts speak of already their lasting name, where a writer was killed before it could."""
     path = folder / _NEXT_FILE
     try:
-        spoken_of = path.exists() and _belong_together(read_json(folder / FACTS_FILE), path)
-    except (OSError, ValueError, SafetensorError):
+        spoken_of = path.exists() and _belong_together(read_json(folder / FACTS_FILE), stored_digest(path))
+    except (OSError, ValueError):
         return
     if spoken_of:
         path.replace(folder / TENSORS_FILE)
 
 
-def _belong_together(facts: Any, path: Path) -> bool:
-    mark = tensor_header(path).get(METADATA, {}).get("mark")
-    return not isinstance(facts, dict) or facts.get("tensors") == mark
-
-
-def _mark(tensors: Mapping[str, Tensor]) -> str:
-    """A digest of names, shapes and numbers."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(f"{name}{tuple(tensors[name].shape)}".encode())
-        digest.update(tensors[name].numpy().data)
-    return digest.hexdigest()
+def _belong_together(facts: Any, digest: str | None) -> bool:
+    return not isinstance(facts, dict) or facts.get("tensors") == digest

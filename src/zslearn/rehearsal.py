@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from zslearn.allocator import return_freed_memory
-from zslearn.classifiers.calibration import FoldScores, choose_offset, fit_temperature
+from zslearn.classifiers.calibration import FoldScores, choose_candidate, fit_temperature
 from zslearn.data.dataset import TrainingView
 from zslearn.data.mapped import AnyRows
 from zslearn.data.splits import RehearsalFold
-from zslearn.evaluation.metrics import Metrics, evaluate_scores
+from zslearn.evaluation.metrics import Metrics
 from zslearn.shapes import Scores
 
 Scorer = Callable[[AnyRows], Scores]
@@ -64,19 +64,16 @@ def rehearse(
         return None
     by_fold = [_scores_of_fold(fold, number, fit, n_alternatives) for number, fold in enumerate(folds)]
     scored = list(zip(*by_fold, strict=True))
-    ausuc = tuple(_mean_metrics(fold_scores, 0.0).ausuc for fold_scores in scored)
-    chosen = int(np.argmax(ausuc))
-    best = scored[chosen]
-    offset = choose_offset(best).offset
-    temperature = fit_temperature(best, offset)
+    choice = choose_candidate([[fold_scores.curve() for fold_scores in of_alternative] for of_alternative in scored])
+    temperature = fit_temperature(scored[choice.chosen], choice.offset)
     return Rehearsal(
-        chosen=chosen,
-        ausuc=ausuc,
-        offset=offset,
+        chosen=choice.chosen,
+        ausuc=choice.ausuc,
+        offset=choice.offset,
         temperature=temperature.temperature,
         calibration_error=temperature.calibration_error,
-        uncorrected=_mean_metrics(best, 0.0),
-        corrected=_mean_metrics(best, offset),
+        uncorrected=_mean(choice.uncorrected),
+        corrected=_mean(choice.corrected),
         pretend_unseen=tuple(tuple(fold.view.class_names[i] for i in fold.pretend_unseen) for fold in folds),
     )
 
@@ -99,11 +96,6 @@ def _score(fold: RehearsalFold, scorer: Scorer) -> FoldScores:
     )
 
 
-def _mean_metrics(folds: Sequence[FoldScores], offset: float) -> Metrics:
-    measured = [
-        evaluate_scores(
-            fold.scores, fold.labels, seen_ids=fold.seen_ids, unseen_ids=fold.unseen_ids, offset=offset
-        ).as_dict()
-        for fold in folds
-    ]
+def _mean(metrics: Sequence[Metrics]) -> Metrics:
+    measured = [asdict(each) for each in metrics]
     return Metrics(**{name: float(np.mean([each[name] for each in measured])) for name in measured[0]})

@@ -11,13 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from zslearn.data.limits import read_json
 from zslearn.errors import DataError, RunFolderError
 from zslearn.files import remove_unfinished, write_bytes, write_json
+from zslearn.limits import read_json
 from zslearn.locks import FolderLock, is_free, told_as
 
 RECORD_FILE = "record.json"
 HISTORY_FILE = "history.jsonl"
+SHEET_FILE = "sheet.json"
 
 
 def make_run_folder(wanted: Path | None, default: Path) -> Path:

@@ -16,10 +16,11 @@ from typing import Any, Final
 
 import yaml
 
-from zslearn.data.limits import read_json
 from zslearn.errors import ConfigError, DataError, RunFolderError, ZslearnError, first_line, require_extra
 from zslearn.estimator import GenerativeZSL
+from zslearn.evaluation.metrics import METRIC_TITLES
 from zslearn.files import write_atomic, write_bytes, write_json
+from zslearn.limits import read_json
 from zslearn.model_files import FACTS_FILE, TENSORS_FILE, read_model
 from zslearn.runs import RECORD_FILE, read_record
 
@@ -46,7 +47,6 @@ _PATHS = frozenset(
     }
 )
 """Where a model's facts and a record keep paths; elsewhere, names may begin with a slash."""
-_METRICS = {"t1": "T1", "u": "U", "s": "S", "h": "H", "ausuc": "AUSUC"}
 
 
 def push(run_folder: Path, destination: str, *, license: str | None = None) -> str:
@@ -162,8 +162,8 @@ def model_card(record: Mapping[str, Any], facts: Mapping[str, Any], *, license: 
         f"On {split} of {data['name']}, in percent (AUSUC as a fraction); choices were made on "
         f"{record['selection']['chosen_on']}.",
         "",
-        f"| | {' | '.join(_METRICS.values())} |",
-        f"| --- |{' --- |' * len(_METRICS)}",
+        f"| | {' | '.join(METRIC_TITLES.values())} |",
+        f"| --- |{' --- |' * len(METRIC_TITLES)}",
         f"| as trained | {_cells(record['metrics'])} |",
     ]
     if corrected:
@@ -197,7 +197,7 @@ def _metadata(record: Mapping[str, Any], license: str | None) -> dict[str, Any]:
     data = record["data"]
     measured = [
         {"type": name, "name": title, "value": round(metrics[name], 4)}
-        for name, title in _METRICS.items()
+        for name, title in METRIC_TITLES.items()
         if metrics.get(name) is not None
     ]
     result = {
@@ -215,7 +215,7 @@ def _metadata(record: Mapping[str, Any], license: str | None) -> dict[str, Any]:
 
 def _cells(metrics: Mapping[str, Any]) -> str:
     shown = []
-    for name in _METRICS:
+    for name in METRIC_TITLES:
         value = metrics.get(name)
         shown.append("" if value is None else f"{value:.3f}" if name == "ausuc" else f"{100 * value:.1f}")
     return " | ".join(shown)
@@ -346,7 +346,7 @@ def _hub_name(text: str) -> str:
 def _hub_error(name: str, error: Exception) -> DataError:
     return DataError(
         f"the hub does not serve {name}",
-        received=f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
+        received=f"{type(error).__name__}: {first_line(error)}",
         remedy="Check the name and the connection, and log in with: hf auth login",
     )
 

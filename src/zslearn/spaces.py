@@ -167,7 +167,7 @@ class SemanticSpace:
         if not centring:
             semantic_dim = semantics.shape[1]
             return cls(centre=np.zeros(semantic_dim), projection=np.eye(semantic_dim))
-        unit = _unit_rows(semantics)
+        unit = unit_rows(semantics)
         centre = unit.mean(axis=0)
         _, strengths, axes = np.linalg.svd(unit - centre, full_matrices=False)
         if not strengths[0] > _ROUNDING * np.sqrt(len(unit)):
@@ -184,7 +184,7 @@ class SemanticSpace:
 
     def transform(self, semantics: Semantics) -> Float[np.ndarray, "n_classes condition_dim"]:
         """Map raw semantics to condition vectors of length 1."""
-        return _unit_rows((_unit_rows(semantics) - self.centre) @ self.projection)
+        return unit_rows((unit_rows(semantics) - self.centre) @ self.projection)
 
 
 def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: float, power: float) -> FeatureSpace:
@@ -265,5 +265,6 @@ def _lengths(rows: Float[np.ndarray, "n_rows dim"]) -> Float[np.ndarray, "n_rows
     return np.where(lengths > 0, lengths, 1.0).astype(rows.dtype)
 
 
-def _unit_rows(rows: Float[np.ndarray, "n_rows dim"]) -> Float[np.ndarray, "n_rows dim"]:
+def unit_rows(rows: Float[np.ndarray, "n_rows dim"]) -> Float[np.ndarray, "n_rows dim"]:
+    """Bring every row to length 1; a row of zeros stays one."""
     return rows / _lengths(rows)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,33 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zslearn.data.limits import check_file, parse_json
 from zslearn.files import write_atomic
+from zslearn.limits import check_file, parse_json
 
 MAX_TENSORS = 10_000
 MAX_HEADER_BYTES = 8 << 20
 _MAX_NAME = 256
 _LENGTH_BYTES = 8
 _ITEMSIZES = {"F64": 8, "F32": 4, "F16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-METADATA = "__metadata__"
+_METADATA = "__metadata__"
 """Where a header has its texts."""
 _FACTS = "facts"
 _DIGEST = "digest"
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any] | None = None) -> None:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TensorFile:
+    """What a file of tensors holds, checked against its digest."""
+
+    tensors: dict[str, Tensor]
+    """The tensors by name."""
+    facts: Any
+    """The facts beside them."""
+    digest: str
+    """The digest of both."""
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any] | None = None) -> str:
     """Write tensors atomically, with facts and a digest of both.
 
     Args:
@@ -36,37 +49,28 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
         tensors: Tensors by name.
         facts: JSON-able facts.
 
+    Returns:
+        The digest: of names, types, shapes and numbers, and of the facts.
+
     Raises:
         OSError: If it cannot be written; the file is then as it was.
     """
     on_host = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(facts or {}, ensure_ascii=False, allow_nan=False)
-    write_safetensors(path, on_host, {_FACTS: text, _DIGEST: _digest(on_host, text)})
-
-
-def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file atomically.
-
-    Args:
-        path: The file to make or replace.
-        tensors: Contiguous tensors on the host, by name.
-        metadata: Texts by name.
-
-    Raises:
-        OSError: If it cannot be written; the file is then as it was.
-    """
+    digest = _digest(on_host, text)
 
     def write(temporary: Path) -> None:
         try:
-            save_file(dict(tensors), temporary, dict(metadata))
+            save_file(on_host, temporary, {_FACTS: text, _DIGEST: digest})
         except SafetensorError as error:
             # A full disk arrives as a text.
             raise OSError(str(error)) from error
 
     write_atomic(path, write)
+    return digest
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
+def read_tensors(path: Path) -> TensorFile:
     """Read tensors and facts that ``write_tensors`` wrote.
 
     Raises:
@@ -74,26 +78,32 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
         DataError: If it is too large or not an ordinary file.
         ValueError: If it is damaged or foreign; nothing of the size that it claims was allocated.
     """
-    header = tensor_header(path)
-    metadata = header.get(METADATA, {})
+    metadata = _header(path).get(_METADATA, {})
     try:
         tensors = load_file(path)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
     text = metadata.get(_FACTS, "{}")
-    if _DIGEST in metadata and metadata[_DIGEST] != _digest(tensors, text):
+    digest = _digest(tensors, text)
+    if metadata.get(_DIGEST) != digest:
         raise ValueError("its content does not match its digest")
-    return tensors, parse_json(text)
+    return TensorFile(tensors=tensors, facts=parse_json(text), digest=digest)
 
 
-def tensor_header(path: Path) -> dict[str, Any]:
-    """Read and check the header of a safetensors file: type, shape and place of every tensor.
+def stored_digest(path: Path) -> str | None:
+    """Return the digest that a file says it has; None where it says nothing. Its numbers are not read.
 
     Raises:
         OSError: If the file cannot be read.
         DataError: If it is too large or not an ordinary file.
-        ValueError: If what it claims does not add up to its size.
+        ValueError: If it is damaged or foreign.
     """
+    digest: str | None = _header(path).get(_METADATA, {}).get(_DIGEST)
+    return digest
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Read and check the header of a safetensors file: type, shape and place of every tensor."""
     n_bytes = check_file(path)
     with path.open("rb") as file:
         length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
@@ -102,10 +112,10 @@ def tensor_header(path: Path) -> dict[str, Any]:
         header = parse_json(file.read(length).decode())
     if not isinstance(header, dict) or len(header) > MAX_TENSORS:
         raise ValueError("its header is not a list of tensors")
-    metadata = header.get(METADATA, {})
+    metadata = header.get(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError("its header has facts of a wrong kind")
-    places = sorted(_place(name, entry) for name, entry in header.items() if name != METADATA)
+    places = sorted(_place(name, entry) for name, entry in header.items() if name != _METADATA)
     end = 0
     for start, stop in places:
         if start != end:

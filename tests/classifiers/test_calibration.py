@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zslearn.classifiers.calibration import FoldScores, choose_offset, correct, fit_temperature
+from zslearn.classifiers.calibration import FoldScores, choose_candidate, choose_offset, correct, fit_temperature
 from zslearn.errors import DataError
 from zslearn.evaluation.metrics import evaluate_scores
 
@@ -28,6 +30,10 @@ def fold(seed, *, bias=1.0, n_rows=30, n_classes=6, grain=None):
     )
 
 
+def offset_of(folds):
+    return choose_offset([f.curve() for f in folds])
+
+
 def mean_h(folds, offset):
     return np.mean(
         [
@@ -41,7 +47,7 @@ def mean_h(folds, offset):
 @given(st.integers(0, 10**6), st.integers(1, 3), st.sampled_from([None, 0.5]))
 def test_no_offset_of_a_dense_grid_is_better(seed, n_folds, grain):
     folds = [fold(seed + i, grain=grain, n_rows=18) for i in range(n_folds)]
-    choice = choose_offset(folds)
+    choice = offset_of(folds)
     assert mean_h(folds, choice.offset) == pytest.approx(choice.h, abs=1e-12)
     assert choice.h_uncorrected == pytest.approx(mean_h(folds, 0.0), abs=1e-12)
     assert max(mean_h(folds, offset) for offset in np.linspace(-6, 8, 100)) <= choice.h + 1e-12
@@ -51,7 +57,7 @@ def test_no_offset_of_a_dense_grid_is_better(seed, n_folds, grain):
 @given(st.integers(0, 10**6))
 def test_offset_is_the_middle_of_an_interval_that_is_constant_and_cannot_grow(seed):
     folds = [fold(seed), fold(seed + 1)]
-    choice = choose_offset(folds)
+    choice = offset_of(folds)
     assert choice.offset == pytest.approx((choice.lower + choice.upper) / 2)
     assert choice.lower < choice.offset <= choice.upper
     for inside in (np.nextafter(choice.lower, np.inf), choice.upper):
@@ -71,7 +77,7 @@ def test_the_widest_of_several_best_intervals_is_taken():
         unseen_ids=np.array([1]),
     )
     # u, s: (1, 2] 1/2, 2/3; (4, 5] 1, 1/3. H: .571, .5.
-    assert (choose_offset([one]).lower, choose_offset([one]).upper) == (1.0, 2.0)
+    assert (offset_of([one]).lower, offset_of([one]).upper) == (1.0, 2.0)
     tied = FoldScores(
         scores=np.stack([np.array([0.0, 1.0, 3.0, 4.0]), np.zeros(4)], axis=1),
         labels=np.array([1, 0, 1, 0]),
@@ -79,14 +85,14 @@ def test_the_widest_of_several_best_intervals_is_taken():
         unseen_ids=np.array([1]),
     )
     # u, s: (0, 1] 1/2, 1; (1, 3] 1/2, 1/2; (3, 4] 1, 1/2. The first and the last tie: the first.
-    assert choose_offset([tied]).offset == 0.5
+    assert offset_of([tied]).offset == 0.5
     wider = FoldScores(
         scores=np.stack([np.array([0.0, 1.0, 3.0, 9.0]), np.zeros(4)], axis=1),
         labels=tied.labels,
         seen_ids=tied.seen_ids,
         unseen_ids=tied.unseen_ids,
     )
-    assert choose_offset([wider]).offset == 6.0
+    assert offset_of([wider]).offset == 6.0
 
 
 def test_a_hopeless_rehearsal_leaves_scores_alone():
@@ -96,7 +102,7 @@ def test_a_hopeless_rehearsal_leaves_scores_alone():
         seen_ids=np.array([0, 1]),
         unseen_ids=np.array([2]),
     )
-    choice = choose_offset([hopeless])
+    choice = offset_of([hopeless])
     assert (choice.offset, choice.h, choice.h_uncorrected) == (0.0, 0.0, 0.0)
     assert (choice.lower, choice.upper) == (-np.inf, np.inf)
 
@@ -114,8 +120,22 @@ def test_shifting_seen_scores_shifts_the_offset_as_much(seed, shift):
         )
         for f in folds
     ]
-    assert choose_offset(moved).offset == pytest.approx(choose_offset(folds).offset + shift, abs=1e-9)
-    assert choose_offset(moved).h == choose_offset(folds).h
+    assert offset_of(moved).offset == pytest.approx(offset_of(folds).offset + shift, abs=1e-9)
+    assert offset_of(moved).h == offset_of(folds).h
+
+
+def test_the_candidate_of_the_best_mean_area_is_chosen_and_corrected():
+    worse = [fold(seed) for seed in range(3)]
+    better = [replace(f, scores=f.scores + 2.0 * np.eye(6)[f.labels]) for f in worse]
+    choice = choose_candidate([[f.curve() for f in folds] for folds in (worse, better, better)])
+    assert choice.chosen == 1
+    assert choice.ausuc[0] < choice.ausuc[1] == choice.ausuc[2]
+    assert choice.offset == offset_of(better).offset
+    for offset, found in ((0.0, choice.uncorrected), (choice.offset, choice.corrected)):
+        assert found == tuple(
+            evaluate_scores(f.scores, f.labels, seen_ids=f.seen_ids, unseen_ids=f.unseen_ids, offset=offset)
+            for f in better
+        )
 
 
 def test_correct_changes_seen_columns_of_a_copy():

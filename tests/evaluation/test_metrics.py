@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from zslearn.errors import DataError
 from zslearn.evaluation.metrics import (
+    METRIC_TITLES,
+    Metrics,
     best_among,
     confusion,
     evaluate_scores,
@@ -288,3 +290,7 @@ def test_confusion_of_a_side_without_rows_is_unknown():
         np.array([0, 0]), np.array([0, 2]), seen_ids=np.array([0, 1]), unseen_ids=np.array([2])
     )
     assert found.as_dict() == {"unseen_as_seen": None, "seen_as_unseen": 0.5}
+
+
+def test_every_metric_has_its_title():
+    assert list(METRIC_TITLES) == [field.name for field in fields(Metrics)]

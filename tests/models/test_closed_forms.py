@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from zslearn import GenerativeZSL
-from zslearn.classifiers.moments import TrainingMoments
 from zslearn.configuration import build
 from zslearn.data.dataset import TrainingView
 from zslearn.errors import ConfigError, DataError
 from zslearn.models.closed_form import scores_of
 from zslearn.models.eszsl import ESZSL
 from zslearn.models.kernel_ridge import KernelRidgeCosine, KernelRidgeGaussian
+from zslearn.models.moments import TrainingMoments
 from zslearn.models.ridge_cosine import RidgeCosine
 
 N_CLASSES, N_SEEN, SEMANTIC_DIM, FEATURE_DIM = 9, 6, 5, 7

@@ -14,9 +14,9 @@ from zslearn.estimator import GenerativeZSL
 from zslearn.evaluation.metrics import evaluate_scores
 from zslearn.exporting import TOLERANCE, export_onnx
 from zslearn.models import MODELS, model_entry
-from zslearn.models.closed_form import unit_rows
 from zslearn.nets import multiplied_in
 from zslearn.recogniser import fit_recogniser, restore_recogniser
+from zslearn.spaces import unit_rows
 from zslearn.training.loop import Loop, Rows
 from zslearn.training.streams import Streams
 

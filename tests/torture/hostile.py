@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from torture.cases import Figures, command, judge, run_all
 from torture.material import Material
-from zslearn.model_files import _mark
+from zslearn.tensor_files import write_tensors
 
 SEED = 8
 FACTS, TENSORS = "model.json", "model.safetensors"
@@ -76,10 +76,8 @@ def _change_facts(run: Path, **changes: Any) -> None:
 
 
 def _save(run: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Write tensors with the right mark, as someone would who knows the format."""
-    mark = _mark(tensors)
-    save_file(tensors, run / TENSORS, metadata={"mark": mark})
-    _change_facts(run, tensors=mark)
+    """Write tensors with the right digest, as someone would who knows the format."""
+    _change_facts(run, tensors=write_tensors(run / TENSORS, tensors))
 
 
 def wrong_shapes(run: Path, rng: random.Random, canary: Path) -> None:
@@ -132,7 +130,7 @@ def headers_that_lie(run: Path, rng: random.Random, canary: Path) -> None:
         case 6:
             header |= {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(20_000)}
         case 7:
-            header["__metadata__"] = rng.choice(([], {"mark": 3}, {"mark": {"a": 1}}, "x"))
+            header["__metadata__"] = rng.choice(([], {"digest": 3}, {"digest": {"a": 1}}, "x"))
         case 8:
             (run / TENSORS).write_bytes(struct.pack("<Q", 200_000) + b"[" * 200_000)
             return

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from zslearn.errors import ConfigError
+from zslearn.errors import ConfigError, TrainingError
 from zslearn.training.streams import RowStreams, Streams
-from zslearn.training.team import ALONE, Team, current_team, launched_team
+from zslearn.training.team import ALONE, Team, _reported, current_team, launched_team
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
@@ -63,3 +63,8 @@ def test_a_process_that_nobody_started_with_others_is_alone():
     assert ALONE.average([tensor])[0] is tensor
     assert not ALONE.out_of_time(1e9, float("inf"))
     assert ALONE.out_of_time(2.0, 1.0)
+
+
+def test_a_connection_that_is_lost_without_a_word_is_told():
+    with pytest.raises(TrainingError, match="another process .* has ended .received RuntimeError."), _reported():
+        raise RuntimeError

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from jaxtyping import Float
 
-from zslearn.data.checks import check_semantics, listed
-from zslearn.errors import DataError, unknown_name
+from zslearn.data.checks import check_semantics
+from zslearn.errors import DataError, listed, unknown_name
 from zslearn.estimator import GenerativeZSL
 from zslearn.inputs import check_attributes
 from zslearn.shapes import Semantics

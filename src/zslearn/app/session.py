@@ -14,12 +14,12 @@ import numpy as np
 from zslearn.app.descriptions import Describer
 from zslearn.app.samples import RealSamples
 from zslearn.app.uploads import MAX_UPLOAD_BYTES, ROW_ENDINGS, UploadReader, ink_extent
-from zslearn.data.limits import byte_limit
 from zslearn.data.own import NamedSemantics
 from zslearn.data.text import write_semantics
 from zslearn.errors import DataError, ZslearnError, unknown_name
 from zslearn.estimator import GenerativeZSL
 from zslearn.inputs import typed_name
+from zslearn.limits import byte_limit
 from zslearn.runs import RECORD_FILE, read_record
 from zslearn.shapes import Features
 from zslearn.sheets import picture_strip

@@ -1,1 +1,1 @@
-"""Classifiers over features: closed forms, and the correction of the shift toward seen classes."""
+"""The final classifier, the closed-form references beside it, and the correction of the shift toward seen classes."""

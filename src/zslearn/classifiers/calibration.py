@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
 from zslearn.errors import DataError
-from zslearn.evaluation.metrics import SeenUnseenCurve, seen_unseen_curve
+from zslearn.evaluation.metrics import Metrics, SeenUnseenCurve, seen_unseen_curve
 from zslearn.shapes import Ids, Labels, Mask, Points, Scores
 
 N_CALIBRATION_BINS = 15
@@ -39,6 +39,14 @@ class FoldScores:
     unseen_ids: Ids
     """The classes of the fold that played unseen."""
 
+    def curve(self) -> SeenUnseenCurve:
+        """Trace seen and unseen accuracy over every offset.
+
+        Raises:
+            DataError: As `seen_unseen_curve`.
+        """
+        return seen_unseen_curve(self.scores, self.labels, seen_ids=self.seen_ids, unseen_ids=self.unseen_ids)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OffsetChoice:
@@ -57,6 +65,22 @@ class OffsetChoice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CandidateChoice:
+    """The best of some candidates in a rehearsal, with its correction."""
+
+    chosen: int
+    """Which candidate is best by mean AUSUC over folds, the first among equals; counted from 0."""
+    ausuc: tuple[float, ...]
+    """The mean AUSUC of every candidate, in [0, 1]."""
+    offset: float
+    """What to subtract from the seen scores of the best one, in their unit."""
+    uncorrected: tuple[Metrics, ...]
+    """The measures of the best one on each fold, without the offset."""
+    corrected: tuple[Metrics, ...]
+    """The same with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TemperatureFit:
     """The temperature that turns scores into probabilities, and how far to trust these."""
 
@@ -66,7 +90,28 @@ class TemperatureFit:
     """Expected gap between confidence and accuracy in the rehearsal, in [0, 1]."""
 
 
-def choose_offset(folds: Sequence[FoldScores]) -> OffsetChoice:
+def choose_candidate(curves: Sequence[Sequence[SeenUnseenCurve]]) -> CandidateChoice:
+    """Choose by the mean AUSUC over folds, which no offset changes; then the best one's offset.
+
+    Args:
+        curves: For every candidate, at least one, its curve on each fold of the rehearsal.
+
+    Raises:
+        DataError: As `choose_offset`.
+    """
+    ausuc = tuple(float(np.mean([curve.area for curve in of_candidate])) for of_candidate in curves)
+    chosen = int(np.argmax(ausuc))
+    offset = choose_offset(curves[chosen]).offset
+    return CandidateChoice(
+        chosen=chosen,
+        ausuc=ausuc,
+        offset=offset,
+        uncorrected=tuple(curve.metrics_at(0.0) for curve in curves[chosen]),
+        corrected=tuple(curve.metrics_at(offset) for curve in curves[chosen]),
+    )
+
+
+def choose_offset(curves: Sequence[SeenUnseenCurve]) -> OffsetChoice:
     """Choose the offset that maximises the mean over folds of H, exactly.
 
     H is a step function of the offset in every fold, so its mean is constant between neighbouring
@@ -75,24 +120,7 @@ def choose_offset(folds: Sequence[FoldScores]) -> OffsetChoice:
     offset, the best interval is the whole line and the offset 0.
 
     Args:
-        folds: The scores of the rehearsals, at least one.
-
-    Raises:
-        DataError: If there is no fold, or a fold cannot be measured (see `seen_unseen_curve`).
-    """
-    return choose_offset_on_curves(
-        [
-            seen_unseen_curve(fold.scores, fold.labels, seen_ids=fold.seen_ids, unseen_ids=fold.unseen_ids)
-            for fold in folds
-        ]
-    )
-
-
-def choose_offset_on_curves(curves: Sequence[SeenUnseenCurve]) -> OffsetChoice:
-    """Choose as `choose_offset` does, where the curve of every fold is known already.
-
-    Args:
-        curves: The curves of the rehearsals, at least one.
+        curves: The curve of every fold, at least one.
 
     Raises:
         DataError: If there is no curve.

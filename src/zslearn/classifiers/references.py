@@ -11,10 +11,8 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from zslearn.allocator import return_freed_memory
-from zslearn.classifiers.calibration import choose_offset_on_curves
+from zslearn.classifiers.calibration import choose_candidate
 from zslearn.data.dataset import TrainingView
 from zslearn.data.mapped import AnyRows
 from zslearn.data.splits import RehearsalFold
@@ -133,9 +131,17 @@ def _take_first(candidates: Mapping[str, Sequence[ClosedForm]]) -> dict[str, _Ch
 
 def _rehearse(folds: Sequence[RehearsalFold], candidates: Mapping[str, Sequence[ClosedForm]]) -> dict[str, _Choice]:
     curves = [_curves_of_fold(fold, candidates) for fold in folds]
+    choices = {
+        name: choose_candidate(list(zip(*(of_fold[name] for of_fold in curves), strict=True))) for name in candidates
+    }
     return {
-        name: _choose(settings, [curves_of_fold[name] for curves_of_fold in curves])
-        for name, settings in candidates.items()
+        name: _Choice(
+            settings=candidates[name][choice.chosen],
+            offset=choice.offset,
+            rehearsal=choice.corrected,
+            n_candidates=len(candidates[name]),
+        )
+        for name, choice in choices.items()
     }
 
 
@@ -165,17 +171,3 @@ def _fit_all(
             fitted = settings.fit(training)
             sharing.setdefault(fitted.projection, []).append(((name, number), fitted))
     return list(sharing.values())
-
-
-def _choose(settings: Sequence[ClosedForm], curves: Sequence[Sequence[SeenUnseenCurve]]) -> _Choice:
-    """Choose by the mean AUSUC over folds, the first among equals; `curves` is indexed fold, setting."""
-    areas = np.array([[curve.area for curve in curves_of_fold] for curves_of_fold in curves])
-    best = int(np.argmax(areas.mean(axis=0)))
-    curves_of_best = [curves_of_fold[best] for curves_of_fold in curves]
-    offset = choose_offset_on_curves(curves_of_best).offset
-    return _Choice(
-        settings=settings[best],
-        offset=offset,
-        rehearsal=tuple(curve.metrics_at(offset) for curve in curves_of_best),
-        n_candidates=len(settings),
-    )

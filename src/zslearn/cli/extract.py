@@ -48,10 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Execute ``zslearn extract``."""
     from zslearn.cli.progress import CountProgress
-    from zslearn.data.checks import listed
     from zslearn.data.extraction import ImageSource, check_free, extract_features, list_images
     from zslearn.data.images import ImageEncoder
-    from zslearn.errors import ConfigError, printable
+    from zslearn.errors import ConfigError, listed, printable
 
     if arguments.batch_size < 1:
         raise ConfigError(

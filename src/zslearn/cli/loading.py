@@ -7,8 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from zslearn.data.checks import listed
-from zslearn.errors import DataError
+from zslearn.errors import DataError, listed
 
 if TYPE_CHECKING:
     from zslearn.data.dataset import ZSLDataset

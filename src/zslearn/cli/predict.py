@@ -99,8 +99,7 @@ def _blocks(
 ) -> Iterator[tuple[Features, Sequence[tuple[str, int]]]]:
     """Yield features, some at a time, with the file and the number in it of every row; bad photographs are skipped."""
     from zslearn.data.blocks import feature_blocks, text_blocks
-    from zslearn.data.checks import listed
-    from zslearn.errors import DataError
+    from zslearn.errors import DataError, listed
     from zslearn.recogniser.base import rows_at_once
 
     for photos, group in itertools.groupby(arguments.files, _is_photo):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from zslearn.report import FORMATS
+
 NAME = "report"
 EXAMPLE = "zslearn report runs/glyphs-skd-s0"
-_FORMATS = ("html", "md", "latex", "csv")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``zslearn report``."""
     parser.add_argument("folder", type=Path, metavar="RUN|EXPERIMENT", help="a folder of zslearn run or benchmark run")
-    parser.add_argument("--format", choices=_FORMATS, default="html", help="what to write (default: html)")
+    parser.add_argument("--format", choices=FORMATS, default="html", help="what to write (default: html)")
     parser.add_argument(
         "-o",
         "--out",

@@ -226,8 +226,8 @@ def _execute(
     from zslearn.files import write_json
     from zslearn.records import make_record
     from zslearn.report.pictures import draw_run
-    from zslearn.runs import write_record
-    from zslearn.sheets import SHEET_FILE, make_sheet
+    from zslearn.runs import SHEET_FILE, write_record
+    from zslearn.sheets import make_sheet
 
     begun = run_in_progress.begun
     try:
@@ -311,8 +311,8 @@ def _command(arguments: argparse.Namespace, split: str, settings: dict[str, Any]
 
 def _settings_file(path: Path | None) -> dict[str, Any]:
     """Read settings from YAML."""
-    from zslearn.data.limits import read_yaml
     from zslearn.errors import ConfigError, DataError, first_line
+    from zslearn.limits import read_yaml
 
     if path is None:
         return {}

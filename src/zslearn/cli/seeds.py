@@ -67,8 +67,10 @@ class SeedRuns:
 
     def command(self, seed: int) -> list[str]:
         """Return the command that begins a seed's run, or goes on with it."""
+        from zslearn.runs import RECORD_FILE
+
         folder = self.folder_of(seed)
-        begun = (folder / "record.json").is_file()
+        begun = (folder / RECORD_FILE).is_file()
         if begun:
             own = ["--resume", str(folder), *self.now]
         else:
@@ -90,7 +92,7 @@ class SeedRuns:
         Raises:
             RunFolderError: If that cannot be read.
         """
-        from zslearn.data.limits import read_json
+        from zslearn.limits import read_json
 
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             facts = read_json(folder / SEEDS_FILE)
@@ -329,8 +331,10 @@ def _spread(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return mean, standard deviation over seeds, and values of every figure; None for what was not measured."""
     import statistics
 
+    from zslearn.evaluation.metrics import METRIC_TITLES
+
     spread: dict[str, Any] = {}
-    for name in ("t1", "u", "s", "h", "ausuc"):
+    for name in METRIC_TITLES:
         values = [figure[name] for figure in figures]
         measured = None not in values
         spread[name] = {

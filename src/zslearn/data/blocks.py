@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from zslearn.data.checks import check_features
 from zslearn.data.columns import arrow_entries
-from zslearn.data.limits import check_unpacked
 from zslearn.data.tables import open_features
 from zslearn.errors import DataError, ZslearnError, first_line, require_extra
+from zslearn.limits import check_unpacked
 from zslearn.shapes import Features
 
 TEXT_ENDINGS: Final = (".csv", ".jsonl")

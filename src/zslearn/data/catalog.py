@@ -72,6 +72,13 @@ def known_data() -> dict[str, str]:
     return {BUILT_IN: "built in", **{name: str(path) for name, path in _installed().items()}}
 
 
+def unknown_data(name: str) -> UnknownNameError:
+    """Build the error for a name that no data set has: the nearest known names, and where it was looked for."""
+    error = unknown_name("data set", name, known_data())
+    looked = f"Looked for a folder of that name here and in {data_folder()} (set ZSLEARN_DATA to change it)."
+    return UnknownNameError(error.what, remedy=f"{error.remedy} {looked}")
+
+
 def data_folder() -> Path:
     """Return the folder in which names are looked up.
 
@@ -124,9 +131,7 @@ def _find(name: str) -> Path:
     installed = _installed()
     matching = [path for known, path in installed.items() if known.lower() == name.lower()]
     if not matching:
-        error = unknown_name("data set", name, [BUILT_IN, *installed])
-        looked = f"Looked for a folder of that name here and in {data_folder()} (set ZSLEARN_DATA to change it)."
-        raise UnknownNameError(error.what, remedy=f"{error.remedy} {looked}")
+        raise unknown_data(name)
     return installed.get(name, matching[0])
 
 

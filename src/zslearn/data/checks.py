@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zslearn.errors import DataError
+from zslearn.errors import DataError, listed
 from zslearn.shapes import Features, Ids, Labels, Semantics
 
 _CHUNK_BYTES = 1 << 24
@@ -270,12 +270,6 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def listed(items: Sequence[object], limit: int = 5) -> str:
-    """Return the first few items as text, with the number of the others."""
-    shown = ", ".join(str(item) for item in items[:limit])
-    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
 
 
 def release(matrix: NDArray[Any]) -> None:

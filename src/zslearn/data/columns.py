@@ -15,10 +15,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from zslearn.data.checks import listed
-from zslearn.data.limits import MAX_FILE_BYTES, check_file, check_unpacked
-from zslearn.errors import DataError, ZslearnError, require_extra
+from zslearn.errors import DataError, ZslearnError, first_line, listed, require_extra
 from zslearn.files import write_bytes
+from zslearn.limits import MAX_FILE_BYTES, check_file, check_unpacked
 
 TABLE_ENDINGS: Final = (".csv", ".parquet")
 _SEPARATORS = ",;\t"
@@ -132,7 +131,7 @@ def read_columns(path: Path) -> Columns:
         raise DataError(
             f"{path.name} cannot be read",
             expected=f"a complete {path.suffix} file{encoded}",
-            received=f"{type(error).__name__}: {error}".splitlines()[0],
+            received=f"{type(error).__name__}: {first_line(error)}",
             remedy=f"Save it again{encoded}.",
         ) from error
     _check_names(path, names)

@@ -23,13 +23,12 @@ from zslearn.data.checks import (
     check_partition,
     check_seen_rows,
     check_semantics,
-    listed,
     read_only,
     release,
     row_chunks,
 )
 from zslearn.data.mapped import AnyRows, MappedRows, in_place, some_per_class, taken
-from zslearn.errors import DataError
+from zslearn.errors import DataError, listed
 from zslearn.notebook import facts_html
 from zslearn.shapes import Features, Ids, Labels, Semantics
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from zslearn import __version__
-from zslearn.data.limits import MAX_FILE_BYTES, byte_limit, check_unpacked, inside, read_json
 from zslearn.errors import DataError
 from zslearn.files import write_atomic, write_bytes, write_json
+from zslearn.limits import MAX_FILE_BYTES, byte_limit, check_unpacked, inside, read_json
 
 CHECKSUM_FILE: Final = "checksums.json"
 """SHA-256 by file name, as they were when the files were first downloaded."""

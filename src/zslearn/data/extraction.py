@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from zslearn.allocator import freed_memory_kept
-from zslearn.data.checks import listed
 from zslearn.data.columns import Columns, clean, read_columns, write_columns
 from zslearn.data.images import IMAGE_ENDINGS, ImageEncoder, decode_image, pillow_silenced
-from zslearn.data.limits import MAX_FILES, check_file, check_unpacked, files_below, parse_json, read_json
 from zslearn.data.own import FACTS_FILE, FEATURES, FILE, GROUP, LABEL, PART, ROWS, read_facts, row_parts
-from zslearn.errors import DataError
+from zslearn.errors import DataError, listed
 from zslearn.files import write_atomic, write_json
+from zslearn.limits import MAX_FILES, check_file, check_unpacked, files_below, parse_json, read_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image

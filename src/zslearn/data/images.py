@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from zslearn.data.pretrained import EXTRA, Pretrained, find_pretrained, load_weights
-from zslearn.errors import DataError, ZslearnError, require_extra
+from zslearn.errors import DataError, ZslearnError, first_line, require_extra
 from zslearn.shapes import Features
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ class ImageEncoder:
             raise
         # A model of another kind fails wherever its code happens to miss something.
         except Exception as error:
-            raise _no_image_model(self._pretrained, str(error).strip().partition("\n")[0]) from error
+            raise _no_image_model(self._pretrained, first_line(error)) from error
 
 
 def _pooled(output: Any) -> Any:
@@ -352,4 +352,4 @@ def _cause(source: object, error: Exception) -> str:
             return cause.strerror or type(cause).__name__
     if isinstance(error, UnidentifiedImageError):
         return "a file of another kind"
-    return f"{type(error).__name__}: {(str(error) or 'no more is known').splitlines()[0]}"
+    return f"{type(error).__name__}: {first_line(error)}"

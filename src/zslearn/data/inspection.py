@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from zslearn.data.catalog import load_data
-from zslearn.data.checks import listed, row_chunks
+from zslearn.data.checks import row_chunks
 from zslearn.data.dataset import ZSLDataset
 from zslearn.data.own import (
     ClassTable,
@@ -31,7 +31,7 @@ from zslearn.data.own import (
     strange_descriptions,
 )
 from zslearn.data.splits import MIN_REHEARSAL_CLASSES
-from zslearn.errors import ZslearnError
+from zslearn.errors import ZslearnError, listed
 from zslearn.shapes import Ids
 
 FEW_ROWS: Final = 5

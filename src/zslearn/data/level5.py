@@ -18,8 +18,8 @@ from typing import Any, NoReturn, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from zslearn.data.limits import check_array, check_unpacked
 from zslearn.errors import DataError
+from zslearn.limits import check_array, check_unpacked
 
 HEADER_BYTES = 128
 ORDERS = {b"IM": "<", b"MI": ">"}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zslearn.data.checks import release, row_chunks
-from zslearn.data.limits import bytes_from
+from zslearn.limits import bytes_from
 from zslearn.shapes import Features, Ids
 
 MEMORY_VARIABLE: Final = "ZSLEARN_MEMORY_BYTES"

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zslearn.data.checks import listed
 from zslearn.data.level5 import HEADER_BYTES, ORDERS, level5_variables, read_level5
-from zslearn.data.limits import check_array, check_file
-from zslearn.errors import DataError, ZslearnError, require_extra
+from zslearn.errors import DataError, ZslearnError, listed, require_extra
+from zslearn.limits import check_array, check_file
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HEADER_BYTES = 520

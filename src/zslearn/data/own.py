@@ -25,14 +25,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from zslearn.data.checks import check_features, check_semantics, listed
+from zslearn.data.checks import check_features, check_semantics
 from zslearn.data.columns import TABLE_ENDINGS, Columns, clean, read_columns
 from zslearn.data.dataset import UNLABELLED, ZSLDataset
-from zslearn.data.limits import parse_json, read_json
 from zslearn.data.splits import held_out
 from zslearn.data.stand_in import STAND_IN_WARNING, tells_of_stand_in
 from zslearn.data.tables import read_features, read_npz_arrays
-from zslearn.errors import DataError, first_line, unknown_name
+from zslearn.errors import DataError, first_line, listed, unknown_name
+from zslearn.limits import parse_json, read_json
 from zslearn.shapes import Features, Ids, Labels, Semantics
 
 CLASSES: Final = "classes"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zslearn.data.checks import check_recordable, listed
-from zslearn.data.limits import read_json
-from zslearn.errors import DataError, UnknownNameError, first_line, require_extra
+from zslearn.data.checks import check_recordable
+from zslearn.errors import DataError, UnknownNameError, first_line, listed, require_extra
+from zslearn.limits import read_json
 
 EXTRA = "encoders"
 """The extra that encoders need."""
@@ -208,6 +208,6 @@ def _from_hub(name: str) -> Path:
         raise DataError(
             f"the hub does not give an encoder called {name!r}",
             expected="a folder on this machine, or a model's name on the hub and a way to it",
-            received=f"{type(error).__name__}: {(str(error) or 'no answer').splitlines()[0]}",
+            received=f"{type(error).__name__}: {first_line(error)}",
             remedy="Check the name and the network, or give a folder with the encoder's files.",
         ) from error

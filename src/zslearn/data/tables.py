@@ -10,10 +10,10 @@ from typing import IO, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zslearn.data.checks import check_features, listed
-from zslearn.data.limits import check_array, check_file, check_unpacked
+from zslearn.data.checks import check_features
 from zslearn.data.matfile import read_mat
-from zslearn.errors import DataError, ZslearnError
+from zslearn.errors import DataError, ZslearnError, listed
+from zslearn.limits import check_array, check_file, check_unpacked
 from zslearn.shapes import Features
 
 _Content = TypeVar("_Content")

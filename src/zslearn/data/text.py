@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from zslearn.data.checks import check_semantics, listed, row_chunks
-from zslearn.data.limits import read_json
+from zslearn.data.checks import check_semantics, row_chunks
 from zslearn.data.own import ClassTable, NamedSemantics
 from zslearn.data.pretrained import EXTRA, Pretrained, find_pretrained, load_weights
-from zslearn.errors import ConfigError, DataError, ZslearnError, first_line, require_extra
+from zslearn.errors import ConfigError, DataError, ZslearnError, first_line, listed, require_extra
 from zslearn.files import write_atomic
+from zslearn.limits import read_json
 from zslearn.shapes import Semantics
 
 TextPooling = Literal["auto", "mean", "class"]
@@ -68,7 +68,7 @@ class TextEncoder:
             raise
         # A model of another kind fails wherever its code happens to miss something.
         except Exception as error:
-            raise _no_text_model(self._pretrained, str(error).strip().partition("\n")[0]) from error
+            raise _no_text_model(self._pretrained, first_line(error)) from error
 
     @classmethod
     def restore(

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zslearn.data.checks import check_features, check_semantics, listed, whole_numbers
+from zslearn.data.checks import check_features, check_semantics, whole_numbers
 from zslearn.data.dataset import ZSLDataset
-from zslearn.data.limits import read_text
 from zslearn.data.matfile import mat_strings, mat_variables, read_mat
 from zslearn.data.official import unverified
 from zslearn.data.stand_in import MARK_VARIABLE, STAND_IN_WARNING
-from zslearn.errors import DataError
+from zslearn.errors import DataError, listed
+from zslearn.limits import read_text
 from zslearn.shapes import Features, Ids, Labels, Semantics
 
 SPLIT_FILE = "att_splits.mat"

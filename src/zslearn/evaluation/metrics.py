@@ -8,8 +8,9 @@ where ``gap >= offset`` (at equality the seen class wins) and with an unseen cla
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -18,8 +19,8 @@ from zslearn.errors import DataError
 from zslearn.notebook import percent, table_html
 from zslearn.shapes import Ids, Labels, Mask, PerClass, Points, Scores
 
-METRIC_TITLES = ("T1", "U", "S", "H", "AUSUC")
-"""What the five metrics are called in tables."""
+METRIC_TITLES: Final[Mapping[str, str]] = {"t1": "T1", "u": "U", "s": "S", "h": "H", "ausuc": "AUSUC"}
+"""What tables call the five metrics, by name and in their order."""
 _BLOCK_CELLS = 1 << 22
 """Scores are read in blocks of about this many cells, so that no second copy of them is held."""
 
@@ -47,7 +48,7 @@ class Metrics:
         return _numbers(asdict(self))
 
     def _repr_html_(self) -> str:
-        return table_html("metrics; percent, AUSUC as a fraction", METRIC_TITLES, [self.cells()])
+        return table_html("metrics; percent, AUSUC as a fraction", list(METRIC_TITLES.values()), [self.cells()])
 
     def cells(self) -> list[str]:
         """Return the numbers as tables show them: percent, AUSUC as a fraction, a dash where nothing was measured."""

@@ -86,7 +86,7 @@ class Outcome:
         measured = {self.estimator.model: self.measurement, **self.reference_measurements}
         rows = [[name, *each.corrected.cells()] for name, each in measured.items()]
         title = "corrected for label shift; percent, AUSUC as a fraction"
-        return table_html(title, ("", *METRIC_TITLES), rows)
+        return table_html(title, ("", *METRIC_TITLES.values()), rows)
 
 
 def measure(scores: Scores, test: TestView, offset: float) -> Measurement:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from zslearn.data.limits import read_text
 from zslearn.errors import ConfigError, RunFolderError, UnknownNameError, unknown_name
 from zslearn.experiments.documents import read_document
+from zslearn.limits import read_text
 
 _SUFFIX = ".yaml"
 _LARGEST_BYTES = 1 << 20

@@ -10,17 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from zslearn.errors import RunFolderError
+from zslearn.evaluation.metrics import METRIC_TITLES
 from zslearn.evaluation.statistics import summarise, t_interval
 from zslearn.experiments.folder import FINISHED, ExperimentFolder, rehearsed
 
 COLUMNS: Final[Mapping[str, str]] = {
     "model": "model",
     "runs": "runs",
-    "t1": "T1",
-    "u": "U",
-    "s": "S",
-    "h": "H",
-    "ausuc": "AUSUC",
+    **METRIC_TITLES,
     "u_corrected": "U corrected",
     "s_corrected": "S corrected",
     "h_corrected": "H corrected",
@@ -115,7 +112,7 @@ def _row(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     corrected = [record for record in records if rehearsed(record)]
     return {
         "runs": len(records),
-        **{key: _spread(records, "metrics", key) for key in ("t1", "u", "s", "h", "ausuc")},
+        **{key: _spread(records, "metrics", key) for key in METRIC_TITLES},
         **{f"{key}_corrected": _spread(corrected, "metrics_corrected", key) for key in ("u", "s", "h")},
         "h_by_seed": {
             str(record["seed"]): 100 * h for record in corrected if (h := record["metrics_corrected"]["h"]) is not None

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from zslearn.configuration import FieldFacts, build, field_facts
-from zslearn.data.catalog import BUILT_IN, data_folder, known_data
-from zslearn.errors import UnknownNameError, ZslearnError, unknown_name
+from zslearn.data.catalog import BUILT_IN, known_data, unknown_data
+from zslearn.errors import ZslearnError, unknown_name
 from zslearn.experiments.arms import Arm, ablation_arms, capped, sweep_arms
 from zslearn.experiments.contrasts import Kind
 from zslearn.experiments.documents import Entry, read_document
@@ -269,15 +269,12 @@ def _data(parts: Mapping[str, Entry]) -> tuple[DataChoice, ...]:
 
 def _known_data(entry: Entry) -> str:
     name = entry.text("the name of a data set")
-    known = known_data()
     if name.lower() == BUILT_IN:
         return BUILT_IN
     if Path(name).is_dir():
         return str(Path(name).resolve())
-    if name.lower() not in {each.lower() for each in known}:
-        error = unknown_name("data set", name, known)
-        looked = f"Looked for a folder of that name here and in {data_folder()} (set ZSLEARN_DATA to change it)."
-        raise entry.located(UnknownNameError(error.what, remedy=f"{error.remedy} {looked}"))
+    if name.lower() not in {each.lower() for each in known_data()}:
+        raise entry.located(unknown_data(name))
     return name
 
 

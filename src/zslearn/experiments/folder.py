@@ -9,18 +9,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from zslearn.data.limits import read_json
 from zslearn.errors import RunFolderError
+from zslearn.evaluation.metrics import METRIC_TITLES
 from zslearn.experiments.experiment import Experiment
 from zslearn.experiments.jobs import Job
+from zslearn.experiments.layout import EXPERIMENT_FILE, RECORDS, SEARCHES, SHEETS, journal_path, record_path, sheet_path
 from zslearn.files import write_json
+from zslearn.limits import read_json
 from zslearn.locks import FolderLock, is_free, told_as
 
 EXPERIMENT_VERSION = 1
-EXPERIMENT_FILE = "experiment.json"
 FINISHED, FAILED, MISSING = "finished", "failed", "missing"
-METRICS = ("t1", "u", "s", "h", "ausuc")
-"""The five figures, in the order of tables."""
 _JOB_FIELDS = {"key", "data", "split", "model", "arm", "seed", "marks"}
 
 
@@ -83,7 +82,7 @@ class ExperimentFolder:
             "jobs": [job.entry() for job in jobs],
         }
         with _making(path):
-            for folder in (path, path / "records", path / "sheets", path / "search"):
+            for folder in (path, path / RECORDS, path / SHEETS, path / SEARCHES):
                 folder.mkdir(parents=True, exist_ok=True)
             write_json(path / EXPERIMENT_FILE, plan)
         return cls(path, plan)
@@ -126,18 +125,18 @@ class ExperimentFolder:
 
     def record_path(self, key: str) -> Path:
         """Return where the record of a run is."""
-        return self.path / "records" / f"{key}.json"
+        return record_path(self.path, key)
 
     def journal_path(self, key: str) -> Path:
         """Return where the journal of a search is."""
-        return self.path / "search" / f"{key}.journal"
+        return journal_path(self.path, key)
 
     def write(self, key: str, record: Mapping[str, Any]) -> None:
         """Write the record of a run, atomically; its sheet, which only reports read, goes to a file of its own."""
         told = dict(record)
         sheet = told.pop("sheet", None)
         if sheet is not None:
-            write_json(self.path / "sheets" / f"{key}.json", sheet, indent=None)
+            write_json(sheet_path(self.path, key), sheet, indent=None)
         write_json(self.record_path(key), told)
 
     def read(self, key: str) -> dict[str, Any] | None:
@@ -209,7 +208,7 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
     measured = [record["metrics"], record["metrics_corrected"]]
     measured += [isinstance(each, dict) and each.get("corrected") for each in record["references"].values()]
     return (
-        all(isinstance(figures, dict) and figures.keys() >= set(METRICS) for figures in measured)
+        all(isinstance(figures, dict) and figures.keys() >= set(METRIC_TITLES) for figures in measured)
         and all(isinstance(value, int | float) for value in record["seconds"].values())
         and "rehearsal" in record["selection"]
     )

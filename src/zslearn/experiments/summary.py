@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from zslearn.evaluation.metrics import METRIC_TITLES
 from zslearn.evaluation.statistics import Comparison, Summary, several_splits, summarise
 from zslearn.experiments.contrasts import Measured, Unit, contrasts
-from zslearn.experiments.folder import FAILED, FINISHED, METRICS, ExperimentFolder, rehearsed
+from zslearn.experiments.folder import FAILED, FINISHED, ExperimentFolder, rehearsed
 
 TEST_SELECTED = "test_selected"
 """What begins the names of figures that were chosen on the test view."""
@@ -147,12 +148,12 @@ def _rows(folder: ExperimentFolder) -> dict[tuple[str, str], dict[str, Row]]:
         for reference, figures in record["references"].items():
             if reference not in models:
                 beside = rows.setdefault(reference, Row(name=reference, model=reference, is_reference=True))
-                beside.add(unit, {metric: figures["corrected"][metric] for metric in METRICS})
+                beside.add(unit, {metric: figures["corrected"][metric] for metric in METRIC_TITLES})
     return groups
 
 
 def _figures(record: Mapping[str, Any]) -> dict[str, float | None]:
-    figures = {metric: record["metrics_corrected"][metric] for metric in METRICS}
+    figures = {metric: record["metrics_corrected"][metric] for metric in METRIC_TITLES}
     chosen_on_test = record.get(TEST_SELECTED)
     if chosen_on_test:
         figures |= {f"{TEST_SELECTED}_{name}": chosen_on_test[name] for name in ("t1", "h")}
@@ -166,7 +167,7 @@ def summary_table(groups: Sequence[Group]) -> str:
 
 def _group_table(group: Group) -> str:
     width = max([24, *(len(row.name) + 2 for row in group.rows)])
-    metrics = [metric for metric in METRICS if group.metric == "h" or metric in ("t1", "ausuc")]
+    metrics = [metric for metric in METRIC_TITLES if group.metric == "h" or metric in ("t1", "ausuc")]
     metrics += [metric for metric in (f"{TEST_SELECTED}_t1", f"{TEST_SELECTED}_h") if _has(group, metric)]
     titles = [_title(metric) for metric in metrics]
     lines = [

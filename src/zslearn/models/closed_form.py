@@ -20,7 +20,7 @@ from zslearn.data.checks import row_chunks
 from zslearn.data.dataset import TrainingView
 from zslearn.data.mapped import AnyRows
 from zslearn.shapes import Features, Scores, Semantics
-from zslearn.spaces import SemanticSpace
+from zslearn.spaces import SemanticSpace, unit_rows
 
 Table = Float[np.ndarray, "n_classes table_dim"]
 Projected = Float[np.ndarray, "n_rows table_dim"]
@@ -214,9 +214,3 @@ def named_arrays(solved: Any) -> dict[str, NDArray[Any]]:
         elif isinstance(value, np.ndarray):
             named[field.name] = np.asarray(value, order="C")
     return named
-
-
-def unit_rows(rows: Float[np.ndarray, "n_vectors dim"]) -> Float[np.ndarray, "n_vectors dim"]:
-    """Bring every row to length 1; a row of zeros stays one."""
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms > 0, norms, 1.0)

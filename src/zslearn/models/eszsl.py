@@ -15,10 +15,10 @@ from typing import Annotated, final
 
 import numpy as np
 
-from zslearn.classifiers.moments import TrainingMoments
 from zslearn.configuration import Range
 from zslearn.data.dataset import TrainingView
 from zslearn.models.closed_form import Arrays, ClosedForm, FittedLinear
+from zslearn.models.moments import TrainingMoments
 from zslearn.spaces import SemanticSpace
 
 

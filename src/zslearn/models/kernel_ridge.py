@@ -21,12 +21,12 @@ from typing import Annotated, Literal, final
 import numpy as np
 from jaxtyping import Float
 
-from zslearn.classifiers.moments import TrainingMoments, Whitening
 from zslearn.configuration import Range
 from zslearn.data.dataset import TrainingView
-from zslearn.models.closed_form import Arrays, CentredClosedForm, FittedClosedForm, Projected, Table, unit_rows
+from zslearn.models.closed_form import Arrays, CentredClosedForm, FittedClosedForm, Projected, Table
+from zslearn.models.moments import TrainingMoments, Whitening
 from zslearn.shapes import Features, Scores, Semantics
-from zslearn.spaces import SemanticSpace
+from zslearn.spaces import SemanticSpace, unit_rows
 
 Kernel = Literal["linear", "rbf"]
 Scoring = Literal["cosine", "gaussian"]

@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, final
 
-from zslearn.classifiers.moments import TrainingMoments
 from zslearn.configuration import Range
 from zslearn.data.dataset import TrainingView
 from zslearn.models.closed_form import Arrays, CentredClosedForm, FittedLinear
+from zslearn.models.moments import TrainingMoments
 
 
 @final

@@ -19,10 +19,10 @@ from typing import Annotated, Literal, final
 import numpy as np
 from jaxtyping import Float
 
-from zslearn.classifiers.moments import TrainingMoments
 from zslearn.configuration import Range
 from zslearn.data.dataset import TrainingView
 from zslearn.models.closed_form import Arrays, ClosedForm, FittedLinear, FittedMatching
+from zslearn.models.moments import TrainingMoments
 from zslearn.spaces import SemanticSpace
 
 Direction = Literal["encode", "decode"]

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from zslearn.evaluation.metrics import METRIC_TITLES
 from zslearn.report.published import CAVEAT, FEATURES, SOURCES
-from zslearn.report.study import METRICS
-from zslearn.report.summary import HEADINGS, Digest, Group, Row, gain_text, stand_in
+from zslearn.report.summary import Digest, Group, Row, gain_text, stand_in
 
 _LATEX: Final = {
     "\\": r"\textbackslash{}",
@@ -78,7 +78,7 @@ def to_markdown(digest: Digest) -> str:
         headings = _headings(digest)
         lines += [f"| method | runs | {' | '.join(headings)} |", "| --- | ---: |" + " ---: |" * len(headings)]
         for row in group.ordered:
-            cells = [*(_cell(group, row, metric, "**{}**", " ± ") for metric in METRICS), *_selected(digest, row)]
+            cells = [*(_cell(group, row, metric, "**{}**", " ± ") for metric in METRIC_TITLES), *_selected(digest, row)]
             lines.append(f"| {markdown_text(_name(row))} | {group.runs_told(row)} | {' | '.join(cells)} |")
         lines += ["", markdown_text(_legend(group)), "", *_differences_markdown(digest, group)]
         lines += _published_markdown(group)
@@ -104,7 +104,7 @@ def to_latex(digest: Digest) -> str:
                 [
                     latex_text(_name(row)),
                     group.runs_told(row),
-                    *(_cell(group, row, metric, r"\textbf{{{}}}", r" $\pm$ ") for metric in METRICS),
+                    *(_cell(group, row, metric, r"\textbf{{{}}}", r" $\pm$ ") for metric in METRIC_TITLES),
                     *_selected(digest, row),
                 ]
             )
@@ -142,12 +142,12 @@ def to_csv(digest: Digest) -> str:
     writer = csv.writer(out, lineterminator="\n")
     plain = [f"{metric}_plain" for metric in ("u", "s", "h")]
     facts = ["data", "split", "seed", "method", "kind", "uses_test_data", "stand_in"]
-    writer.writerow([*facts, *METRICS, *plain, "h_test_selected", "status", "cause"])
+    writer.writerow([*facts, *METRIC_TITLES, *plain, "h_test_selected", "status", "cause"])
     for group in digest.groups:
         made_up = {run.unit for row in group.rows for run in row.runs if stand_in(run)}
         for row in group.rows:
             for unit, figures in row.corrected.items():
-                values = [_exact(figures[metric]) for metric in METRICS]
+                values = [_exact(figures[metric]) for metric in METRIC_TITLES]
                 values += [_exact(row.plain[unit][metric]) for metric in ("u", "s", "h")]
                 best = next((run.part("test_selected").get("h") for run in row.runs if run.unit == unit), None)
                 values.append(_exact(best) if isinstance(best, int | float) else "")
@@ -155,7 +155,7 @@ def to_csv(digest: Digest) -> str:
                 facts += [_truth(row.uses_test_data), _truth(unit in made_up)]
                 writer.writerow([*facts, *values, "finished", ""])
     for hole in digest.study.holes:
-        blanks = [""] * (len(METRICS) + len(plain) + 1)
+        blanks = [""] * (len(METRIC_TITLES) + len(plain) + 1)
         named = [csv_text(each) for each in (hole.data, hole.split, hole.seed, hole.method)]
         writer.writerow([*named, "model", "", "", *blanks, csv_text(hole.status), csv_text(hole.cause)])
     return out.getvalue()
@@ -165,7 +165,7 @@ def _differences_markdown(digest: Digest, group: Group) -> Iterator[str]:
     differences = digest.differences(group)
     if not differences:
         return
-    yield from (f"### Paired differences in {HEADINGS[group.metric]}", "", "| | against | difference | |")
+    yield from (f"### Paired differences in {METRIC_TITLES[group.metric]}", "", "| | against | difference | |")
     yield "| --- | --- | ---: | --- |"
     for each in differences:
         cells = (markdown_text(each.name), markdown_text(each.against), gain_text(each, group.metric), each.judgement)
@@ -199,7 +199,7 @@ def _cited(group: Group, source: str) -> bool:
 
 
 def _headings(digest: Digest) -> list[str]:
-    return [*HEADINGS.values(), *([TEST_SELECTED] if digest.test_selected else [])]
+    return [*METRIC_TITLES.values(), *([TEST_SELECTED] if digest.test_selected else [])]
 
 
 def _selected(digest: Digest, row: Row) -> list[str]:

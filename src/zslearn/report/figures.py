@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from zslearn.report.study import METRICS, Figures, Run
-from zslearn.report.summary import HEADINGS, Digest, Group, Row
+from zslearn.evaluation.metrics import METRIC_TITLES
+from zslearn.report.study import Figures, Run
+from zslearn.report.summary import Digest, Group, Row
 
 Spec = dict[str, Any]
 Columns = dict[str, list[Any]]
@@ -206,7 +207,7 @@ def _method_columns(digest: Digest) -> Columns:
     }
     names = [group.data for group in digest.groups]
     for group, row in _ordered(digest)[:MAX_BARS]:
-        for metric in METRICS:
+        for metric in METRIC_TITLES:
             summary = row.summary(metric)
             if not summary.n:
                 continue
@@ -421,7 +422,7 @@ def _sweep_columns(digest: Digest) -> Columns:
             places = dict(as_set) if isinstance(as_set, dict) else {field: run.marks.get("value")} if field else {}
             for name, value in places.items():
                 if isinstance(value, int | float):
-                    for metric in METRICS:
+                    for metric in METRIC_TITLES:
                         summary = row.summary(metric)
                         if not summary.n:
                             continue
@@ -721,4 +722,6 @@ def _add(columns: Columns, **cells: Any) -> None:
 
 def metric_choices(first: str) -> list[tuple[str, str]]:
     """Return the figures that may be chosen, with what they are called."""
-    return [(metric, HEADINGS[metric]) for metric in (first, *(other for other in METRICS if other != first))]
+    return [
+        (metric, METRIC_TITLES[metric]) for metric in (first, *(other for other in METRIC_TITLES if other != first))
+    ]

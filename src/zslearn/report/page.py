@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from zslearn import __version__
 from zslearn.errors import require_extra, unknown_name
+from zslearn.evaluation.metrics import METRIC_TITLES
 from zslearn.evaluation.statistics import Summary
 from zslearn.files import write_bytes
+from zslearn.report import Format
 from zslearn.report.documents import UNMEASURED, to_csv, to_latex, to_markdown
 from zslearn.report.figures import (
     DAMAGED,
@@ -27,11 +29,9 @@ from zslearn.report.figures import (
     sweep_fields,
 )
 from zslearn.report.published import CAVEAT, FEATURES, REMARKS, SOURCES
-from zslearn.report.study import METRICS, Run, Study, read_study
-from zslearn.report.summary import HEADINGS, Digest, Group, Row, figure_text, gain_text, summed_up
+from zslearn.report.study import Run, Study, read_study
+from zslearn.report.summary import Digest, Group, Row, figure_text, gain_text, summed_up
 
-Format = Literal["html", "md", "latex", "csv"]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 MAX_CLOSER_BYTES: Final = 1_000_000
 """How much of the page the close views may take; those of later methods are left out, and the page says so."""
 
@@ -99,7 +99,7 @@ def to_html(digest: Digest) -> str:
         digest=digest,
         study=digest.study,
         facts=_facts(digest),
-        metrics=HEADINGS,
+        metrics=METRIC_TITLES,
         metric_choices=metric_choices(digest.metric),
         figure_text=figure_text,
         gain_text=gain_text,
@@ -154,7 +154,7 @@ def _fraction(value: float, digits: int = 3) -> str:
 def _cells(group: Group, row: Row) -> list[dict[str, Any]]:
     """The figures of a row as the page shows them, corrected and plain."""
     cells = []
-    for metric in METRICS:
+    for metric in METRIC_TITLES:
         told = {"metric": metric, "best": group.leaders.get(metric) == row.method}
         told |= _shown(metric, row.summary(metric), "corrected")
         # T1 and AUSUC do not depend on the correction.
@@ -275,7 +275,7 @@ def _view(group: Group, row: Row) -> dict[str, Any]:
         "method": row.method,
         "run": f"split {run.split}, seed {run.seed}" if run.split != "official" else f"official split, seed {run.seed}",
         "nRuns": len(row.runs),
-        "by": HEADINGS[group.metric],
+        "by": METRIC_TITLES[group.metric],
         "columns": {name: compact(columns) for name, columns in closer_columns(run, row, sheet).items()},
         "images": images,
         "confusionLeftOut": n_left_out,

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from zslearn.data.limits import read_json
 from zslearn.errors import RunFolderError
-from zslearn.runs import RECORD_FILE
-
-EXPERIMENT_FILE: Final = "experiment.json"
-METRICS: Final = ("t1", "u", "s", "h", "ausuc")
-"""The five figures, in the order of tables."""
+from zslearn.evaluation.metrics import METRIC_TITLES
+from zslearn.experiments.layout import EXPERIMENT_FILE, record_path, sheet_path
+from zslearn.limits import read_json
+from zslearn.runs import RECORD_FILE, SHEET_FILE
 
 _SPLIT_DIGITS: Final = 9
 
@@ -158,7 +156,7 @@ def _read_run(folder: Path) -> Study:
     record = _read(folder / RECORD_FILE)
     if not isinstance(record, dict):
         raise RunFolderError(f"{folder / RECORD_FILE} cannot be read", expected="a record in JSON", remedy="Run again.")
-    run = _run(record, {}, "", folder / "sheet.json")
+    run = _run(record, {}, "", folder / SHEET_FILE)
     if isinstance(run, Run):
         title, command = f"{run.method} on {run.data}", _text(record.get("command"))
         return Study(title=title, note="", kind="run", command=command, runs=(run,), holes=())
@@ -195,13 +193,13 @@ def _read_job(folder: Path, job: Mapping[str, Any]) -> Run | Hole:
     # A key becomes a file's name: one that is not a plain word could lead out of the folder.
     if not key.isalnum():
         return _hole(job, "damaged", f"its key {key!r} is not a hexadecimal number")
-    path = folder / "records" / f"{key}.json"
+    path = record_path(folder, key)
     if not path.is_file():
         return _hole(job, "not run", "there is no record of it yet")
     record = _read(path)
     if not isinstance(record, dict):
         return _hole(job, "damaged", f"{path.name} cannot be read")
-    return _run(record, job, key, folder / "sheets" / f"{key}.json")
+    return _run(record, job, key, sheet_path(folder, key))
 
 
 def _run(record: Mapping[str, Any], job: Mapping[str, Any], key: str, sheet_path: Path) -> Run | Hole:
@@ -244,7 +242,7 @@ def _method(model: str, arm: str) -> str:
 
 
 def _figures(measured: Mapping[str, Any]) -> Figures:
-    return {name: math.nan if measured[name] is None else _share(measured[name]) for name in METRICS}
+    return {name: math.nan if measured[name] is None else _share(measured[name]) for name in METRIC_TITLES}
 
 
 def _share(value: Any) -> float:

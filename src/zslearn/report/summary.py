@@ -7,19 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
 from zslearn.data.stand_in import MARK, tells_of_stand_in
 from zslearn.evaluation.events import contradictions
+from zslearn.evaluation.metrics import METRIC_TITLES
 from zslearn.evaluation.statistics import Comparison, Summary, compare, holm_corrected, several_splits, summarise
 from zslearn.experiments.contrasts import ABSENCE, AVERAGED, Measured, contrasts
 from zslearn.report.published import PublishedResult, published_on, same_method
-from zslearn.report.study import METRICS, Figures, Hole, Run, Study, split_words
-
-HEADINGS: Final[Mapping[str, str]] = {"t1": "T1", "u": "U", "s": "S", "h": "H", "ausuc": "AUSUC"}
-"""What tables call the figures."""
+from zslearn.report.study import Figures, Hole, Run, Study, split_words
 
 _N_RESAMPLES = 2_000
 _RESULTS = ("inductive", "transductive")
@@ -66,7 +64,7 @@ class Row:
         return {
             (metric, plain): _summary({unit: each[metric] for unit, each in figures.items()})
             for plain, figures in ((False, self.corrected), (True, self.plain))
-            for metric in METRICS
+            for metric in METRIC_TITLES
         }
 
 
@@ -125,7 +123,7 @@ class Group:
     @cached_property
     def leaders(self) -> Mapping[str, str]:
         """For each figure, the method that is better than every other one in a paired test, where there is one."""
-        found = {metric: self.leader(metric) for metric in METRICS}
+        found = {metric: self.leader(metric) for metric in METRIC_TITLES}
         return {metric: leader for metric, leader in found.items() if leader is not None}
 
     def leader(self, metric: str) -> str | None:
@@ -156,7 +154,7 @@ class Group:
     @cached_property
     def verdict(self) -> str:
         """What the figures say, in one sentence."""
-        metric, heading = self.metric, HEADINGS[self.metric]
+        metric, heading = self.metric, METRIC_TITLES[self.metric]
         ranked = [row for row in self.ranked if row.summary(metric).n]
         if not ranked:
             return f"There is no {heading}, as there are no test rows of both seen and unseen classes."
@@ -223,9 +221,9 @@ class Digest:
     @property
     def ranked_by(self) -> str:
         """What rows are ordered by and the middle run is found by, in words."""
-        told = HEADINGS[self.metric]
+        told = METRIC_TITLES[self.metric]
         mixed = len({group.metric for group in self.groups}) > 1
-        return f"{told}, or {HEADINGS['ausuc']} where nothing was rehearsed" if mixed else told
+        return f"{told}, or {METRIC_TITLES['ausuc']} where nothing was rehearsed" if mixed else told
 
     def differences(self, group: Group) -> tuple[Comparison, ...]:
         """Return the paired comparisons that this kind of study is about, corrected together; none for a single run."""
@@ -251,7 +249,7 @@ class Digest:
         metric, row, differences = group.metric, self.headline(group), self.differences(group)
         if row is None or self.study.kind not in ("ablation", "sweep"):
             return group.verdict
-        stands = f"{row.method} has a mean {HEADINGS[metric]} of {interval_text(row, metric)}."
+        stands = f"{row.method} has a mean {METRIC_TITLES[metric]} of {interval_text(row, metric)}."
         parts = [each for each in differences if each.against == ABSENCE]
         if parts:
             return f"{stands} Each part beside its absence: {_parts_told(parts, metric)}"

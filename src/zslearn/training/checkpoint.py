@@ -99,7 +99,7 @@ class Checkpoints:
         name = _SCORES.format(part)
         if self._number:
             try:
-                return read_tensors(self._path() / name)[0]["scores"].numpy()
+                return read_tensors(self._path() / name).tensors["scores"].numpy()
             except (OSError, ValueError, KeyError):
                 self._forget_after(part)
         scores = compute()
@@ -222,7 +222,8 @@ class PartKeeper:
 
 
 def _read_state(path: Path) -> SavedState:
-    tensors, facts = read_tensors(path)
+    stored = read_tensors(path)
+    facts = stored.facts
     if facts["version"] != _VERSION:
         raise RunFolderError(
             f"{path} was saved by another version of zslearn",
@@ -230,7 +231,7 @@ def _read_state(path: Path) -> SavedState:
             received=f"one of version {facts['version']}",
             remedy=f"Delete the folder {FOLDER} of the run to start it from the beginning.",
         )
-    return SavedState(part=facts["part"], loop=_unpack(facts["loop"], tensors), history=facts["history"])
+    return SavedState(part=facts["part"], loop=_unpack(facts["loop"], stored.tensors), history=facts["history"])
 
 
 def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

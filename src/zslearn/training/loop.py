@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from zslearn.errors import TrainingError, is_out_of_memory
+from zslearn.errors import TrainingError, first_line, is_out_of_memory
 from zslearn.tensors import ClassSemantics
 from zslearn.training.plan import Loss, Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import RowStreams, Streams
@@ -310,8 +310,7 @@ class Loop:
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
-            reason = str(error).strip().partition("\n")[0]
-            warnings.warn(f"{key} is not compiled: {reason}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"{key} is not compiled: {first_line(error)}", RuntimeWarning, stacklevel=2)
         self.streams.load_state_dict(before)
         self._losses[key] = phase.loss
         return self._gradients(stage, phase, phase.loss, parameters)

@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor, distributed
 
-from zslearn.errors import ConfigError, TrainingError
+from zslearn.errors import ConfigError, TrainingError, first_line
 
 _Value = TypeVar("_Value")
 _PATIENCE: Final = timedelta(days=1)
@@ -159,6 +159,6 @@ def _reported() -> Iterator[None]:
     except RuntimeError as error:
         raise TrainingError(
             "another process of this training has ended",
-            received=str(error).splitlines()[0],
+            received=first_line(error),
             remedy="Its own message says why; zslearn run --resume goes on from the last saved state.",
         ) from error

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import scipy.io
 
-from zslearn.data.limits import (
+from zslearn.data.tables import read_features
+from zslearn.errors import ConfigError, DataError
+from zslearn.limits import (
     MAX_DEPTH,
     check_array,
     check_file,
@@ -21,8 +23,6 @@ from zslearn.data.limits import (
     read_json,
     read_text,
 )
-from zslearn.data.tables import read_features
-from zslearn.errors import ConfigError, DataError
 
 VARIABLE = "ZSLEARN_MAX_BYTES"
 
