@@ -52,7 +52,7 @@ def test_a_whole_experiment_is_read():
         ("glyphs", "glifs", "line 3: there is no data set called 'glifs'. Did you mean glyphs?"),
         ("[0, 1]", "[0, 0]", "line 4: splits hold 0 twice"),
         ("[0, 1]", "[offical]", "line 4: there is no such split (expected official or a whole number from 0"),
-        ("[0, 1]", "[]", "splits is not a list (expected a list with at least one entry; received an empty list)"),
+        ("[0, 1]", "[]", "line 4: splits is empty (expected a list with at least one entry; received an empty list)"),
         ("[3]", "[-1]", "line 5: a seed is wrong (expected a whole number from 0; received -1)"),
         ("[3]", "[true]", "line 5: a seed is wrong"),
         ("trials: 2", "trials: 0", "line 7: trials is wrong (expected a whole number from 1; received 0)"),

@@ -74,7 +74,8 @@ class Entry:
             ConfigError: If this is not a list, or is an empty one.
         """
         if not isinstance(self.value, list) or not self.value:
-            self.refuse(f"{what} is not a list", expected="a list with at least one entry", received=self.shown)
+            wrong = "is empty" if self.value == [] else "is not a list"
+            self.refuse(f"{what} {wrong}", expected="a list with at least one entry", received=self.shown)
         return list(self.value)
 
     def text(self, what: str) -> str:
