@@ -41,6 +41,22 @@ def change_facts(folder, **changes):
     (folder / FACTS_FILE).write_text(json.dumps({**facts, **changes}))
 
 
+def test_tensors_of_any_form_are_read_as_they_were(tmp_path):
+    tensors = {
+        "repeated": torch.tensor([3]).as_strided((1,), (0,)),
+        "none": torch.empty(0, 3),
+        "number": torch.tensor(2.5, dtype=torch.float16),
+        "flags": torch.tensor([True, False]),
+        "columns": torch.arange(6).reshape(2, 3).T,
+    }
+    write_model(tmp_path / "m", FACTS, tensors)
+    _, found = read_model(tmp_path / "m")
+    assert found.keys() == tensors.keys()
+    assert all(
+        torch.equal(found[name], tensor) and found[name].dtype == tensor.dtype for name, tensor in tensors.items()
+    )
+
+
 def test_missing_models_are_named(tmp_path):
     with pytest.raises(RunFolderError, match="there is no model in .*expected model.json and model.safetensors"):
         read_model(tmp_path)

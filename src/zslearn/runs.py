@@ -19,6 +19,7 @@ from zslearn.locks import FolderLock, is_free, told_as
 RECORD_FILE = "record.json"
 HISTORY_FILE = "history.jsonl"
 SHEET_FILE = "sheet.json"
+"""The sheet's name in a run folder; in an experiment folder it is ``sheets/KEY.json``."""
 
 
 def make_run_folder(wanted: Path | None, default: Path) -> Path:

@@ -18,7 +18,6 @@ from zslearn.evaluation.metrics import confusion
 from zslearn.evaluation.protocol import Outcome
 from zslearn.shapes import Features, Ids, Labels
 
-"""The sheet's name in a run folder; in an experiment folder it is ``sheets/KEY.json``."""
 MAX_CONFUSED: Final[int] = 60
 """Classes, at most, whose confusion is kept: the most confused ones where there are more."""
 

@@ -167,17 +167,10 @@ class SemanticSpace:
         if not centring:
             semantic_dim = semantics.shape[1]
             return cls(centre=np.zeros(semantic_dim), projection=np.eye(semantic_dim))
+        check_directions(semantics)
         unit = unit_rows(semantics)
         centre = unit.mean(axis=0)
         _, strengths, axes = np.linalg.svd(unit - centre, full_matrices=False)
-        if not strengths[0] > _ROUNDING * np.sqrt(len(unit)):
-            raise DataError(
-                "the semantics that training knows all point the same way",
-                expected="at least two classes whose semantics differ in more than their length",
-                received=f"semantics of {len(unit)} classes in one direction",
-                remedy="Describe the classes by more attributes; where there is a single seen class, let training know "
-                "the semantics of unseen ones too (unseen_semantics).",
-            )
         kept = strengths > _SMALLEST_SHARE * strengths[0]
         projection = axes[kept].T * strengths[kept] ** (power - 1.0)
         return cls(centre=centre, projection=projection)
@@ -185,6 +178,27 @@ class SemanticSpace:
     def transform(self, semantics: Semantics) -> Float[np.ndarray, "n_classes condition_dim"]:
         """Map raw semantics to condition vectors of length 1."""
         return unit_rows((unit_rows(semantics) - self.centre) @ self.projection)
+
+
+def check_directions(semantics: Semantics) -> None:
+    """Make sure that something is left of semantics when they are normalised and centred.
+
+    Args:
+        semantics: Raw semantics, a row per class.
+
+    Raises:
+        DataError: If all point the same way, up to rounding.
+    """
+    unit = unit_rows(semantics)
+    if np.linalg.norm(unit - unit.mean(axis=0)) > _ROUNDING * np.sqrt(len(unit)):
+        return
+    raise DataError(
+        "the semantics that training knows all point the same way",
+        expected="at least two classes whose semantics differ in more than their length",
+        received=f"semantics of {len(unit)} classes in one direction",
+        remedy="Describe the classes by more attributes; where there is a single seen class, let training know "
+        "the semantics of unseen ones too (unseen_semantics).",
+    )
 
 
 def _whitened(features: Features, labels: Labels, n_components: int, shrinkage: float, power: float) -> FeatureSpace:

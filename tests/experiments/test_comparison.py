@@ -135,6 +135,8 @@ def test_updates_of_runs_that_chose_other_lengths_stand_as_a_range(folder):
     [
         {"metrics": None},
         {"metrics": {"t1": [1, 2]}},
+        {"metrics_corrected": dict.fromkeys(("t1", "u", "s", "h", "ausuc"), "x")},
+        {"test_selected": {"t1": 0.5}},
         {"seconds": {"training": "x"}},
         {"selection": []},
         {"setting": {}},

@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import signal
@@ -113,7 +114,8 @@ def test_a_cluster_that_loses_a_node_has_every_record_in_the_end(start, tmp_path
 
         path = tmp_path / "ray"
         (path / "records").mkdir(parents=True)
-        (path / "experiment.json").write_text('{"experiment_version": 1, "name": "tiny"}')
+        plan = {"experiment_version": 1, "name": "tiny", **dict.fromkeys(("title", "kind", "command"), ""), "jobs": []}
+        (path / "experiment.json").write_text(json.dumps(plan))
         killer = threading.Thread(target=lose, args=(path / "records",), daemon=True)
         killer.start()
         folder, _ = start(experiment, path=path, engine=RayCluster(cluster.address, 2))

@@ -160,6 +160,7 @@ def test_a_thousand_records_are_listed_in_seconds(tiny, tmp_path):
     curve = {"unseen": [0.1234] * 400, "seen": [0.1234] * 400}
     for job in jobs:
         text = {"status": "finished", "metrics": figures, "metrics_corrected": figures, "curves": [curve] * 4}
+        text |= {"references": {}, "seconds": {}, "selection": {"rehearsal": None}}
         folder.record_path(job.key).write_text(json.dumps(text))
     began = time.perf_counter()
     status = ExperimentFolder.open(folder.path).status()

@@ -137,7 +137,7 @@ def test_what_is_taught_on_unseen_samples_reaches_the_encoder_and_no_generator(n
 @pytest.mark.parametrize("name", HOSTS)
 @pytest.mark.parametrize("weight", ["sr_weight", "sp_weight"])
 def test_terms_on_unseen_classes_need_some(name, weight):
-    with pytest.raises(ConfigError, match="need unseen classes .* Set unseen_semantics to true"):
+    with pytest.raises(ConfigError, match="need unseen classes.* Set unseen_semantics to true"):
         make(name, unseen=False, **{weight: 1.0})
 
 

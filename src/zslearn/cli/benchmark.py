@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,13 +141,18 @@ def _status(arguments: argparse.Namespace) -> int:
         elif said == FINISHED:
             # Without a rehearsal nothing is corrected, and H says little.
             first = "h" if line["rehearsed"] else "t1"
-            said += (
-                f", {first.upper()} {100 * line['metrics_corrected'][first]:.1f}, AUSUC {line['metrics']['ausuc']:.3f}"
-            )
+            said += f", {_figure(first, line['metrics_corrected'])}, {_figure('ausuc', line['metrics'])}"
         print(f"{line['key']}  {line['data']} split {line['split']} {line['model']}{arm} seed {line['seed']}: {said}")
     if counts["missing"]:
         print(f"note: go on with: {folder.plan['command']}", file=sys.stderr)
     return 0
+
+
+def _figure(metric: str, figures: Mapping[str, float | None]) -> str:
+    from zslearn.report.summary import figure_text
+
+    value = figures[metric]
+    return f"{metric.upper()} {'-' if value is None else figure_text(metric, value)}"
 
 
 def _table(arguments: argparse.Namespace) -> int:

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
         choices=("published",),
-        help="start from what the model's authors published for the data set; --config and --set go before it",
+        help="start from what was published of the model for the data set; --config and --set go before it",
     )
     parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings from a file; --set goes before it")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run that stopped, to the same bits")

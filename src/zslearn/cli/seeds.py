@@ -284,7 +284,9 @@ def _execute(runs: SeedRuns) -> None:
         raise TrainingError(
             f"{len(failed)} of {len(runs.seeds)} seeds failed, the first of them seed {seed}",
             received=cause.rstrip("."),
-            remedy=f"Try these again with: {again}" if is_seeds_folder(runs.folder) else "Run again when it is mended.",
+            remedy=f"Try these again with: {again}"
+            if is_seeds_folder(runs.folder)
+            else "Put that right, and run again.",
         )
 
 

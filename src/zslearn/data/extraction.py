@@ -240,8 +240,14 @@ def check_free(folder: Path) -> None:
     """Refuse a folder in which something would be overwritten; rows of an interrupted extraction are its own.
 
     Raises:
-        DataError: If it holds features or rows, or a damaged ``data.json``.
+        DataError: If it is not a folder, or holds features or rows, or a damaged ``data.json``.
     """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(
+            f"{folder} is not a folder",
+            expected="a new folder, or one without features",
+            remedy="Name another folder.",
+        )
     begun = (folder / PIECES_FOLDER / _PLAN_FILE).is_file()
     for name in (f"{FEATURES}.npy", *(() if begun else (f"{ROWS}.csv",))):
         if (folder / name).exists():

@@ -1,4 +1,4 @@
-"""The protocol: everything is chosen and trained first, then the test view is opened once."""
+"""The protocol: everything is chosen and trained first, then the test view is opened."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from zslearn.evaluation.metrics import (
 )
 from zslearn.notebook import table_html
 from zslearn.shapes import Ids, Labels, PerClass, Scores
+from zslearn.spaces import check_directions
 from zslearn.tracking import Log, ProgressLog
 from zslearn.training.checkpoint import Checkpoints
 
@@ -154,6 +155,8 @@ def run_protocol(
     Raises:
         ZslearnError: As ``GenerativeZSL.fit``.
     """
+    # References and diagnostics need directions whatever the model needs: said before the training, not after it.
+    check_directions(dataset.semantics)
     view = dataset.training_in_place()
     has_test = bool(len(dataset.test_seen_rows) + len(dataset.test_unseen_rows))
     seconds: dict[str, float] = {}

@@ -97,11 +97,16 @@ class ModelChoice:
             data: The data set's name.
             n_rows: Its training rows.
         """
+        configuration = model_entry(self.model).load().Config
         if not self.published or data.lower() not in map(str.lower, published_data(self.model)):
-            return dict(self.settings), self.mark
-        published = published_settings(self.model, data, n_rows, self.settings.get("batch_size"))
-        settings = {**published, **self.settings}
-        return capped(model_entry(self.model).load().Config, settings, self.at_most), PUBLISHED
+            return capped(configuration, self.settings, self.at_most), self.mark
+
+        def capped_over_published(batch_size: int | None) -> dict[str, Any]:
+            published = published_settings(self.model, data, n_rows, batch_size)
+            return capped(configuration, {**published, **self.settings}, self.at_most)
+
+        # Published passes are counted in batches of the size in force, which a cap may have lowered.
+        return capped_over_published(capped_over_published(None)["batch_size"]), PUBLISHED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -364,8 +369,10 @@ def _model(
         with _at(value):
             build(configuration, {field_name: value.plain})
         settings[field_name] = value.plain
+    published = fields["published"].flag("published") if "published" in fields else False
     with _at(entry):
-        settings = capped(configuration, settings, at_most)
+        # A cap on what is published is one on the published value, not on the default.
+        settings = settings if published else capped(configuration, settings, at_most)
         base = build(configuration, settings)
     search = {}
     if "search" in fields:
@@ -379,7 +386,6 @@ def _model(
                 expected="the same number of trials for every searched model",
                 remedy="Add 'search: {trials: N}' to the experiment.",
             )
-    published = fields["published"].flag("published") if "published" in fields else False
     if published and (search or kind != "grid"):
         fields["published"].refuse(
             "published settings differ between data sets, and nothing can be varied around them here",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -207,10 +207,18 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
         return False
     measured = [record["metrics"], record["metrics_corrected"]]
     measured += [isinstance(each, dict) and each.get("corrected") for each in record["references"].values()]
+    chosen_on_test = record.get("test_selected")
     return (
-        all(isinstance(figures, dict) and figures.keys() >= set(METRIC_TITLES) for figures in measured)
+        all(_are_figures(figures, METRIC_TITLES) for figures in measured)
+        and (chosen_on_test is None or _are_figures(chosen_on_test, ("t1", "h")))
         and all(isinstance(value, int | float) for value in record["seconds"].values())
         and "rehearsal" in record["selection"]
+    )
+
+
+def _are_figures(figures: Any, names: Iterable[str]) -> bool:
+    return isinstance(figures, dict) and all(
+        name in figures and isinstance(figures[name], int | float | None) for name in names
     )
 
 

@@ -58,7 +58,7 @@ def run_missing(
 
     Raises:
         MissingExtraError: If there is something to search and optuna is not installed.
-        RunFolderError: If the journal of a search is damaged.
+        RunFolderError: If a record or the journal of a search is damaged.
     """
     missing = [job for job in jobs if _is_missing(folder, job, retry)]
     course = _Course(missing, folder, retry, on_advance, log)

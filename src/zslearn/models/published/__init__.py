@@ -1,4 +1,4 @@
-"""Original settings of the zoo's methods, per data set, as their authors' code or words have them.
+"""Published settings of the zoo's methods, per data set: their authors', or those of a re-implementation that is named.
 
 Each YAML file holds facts from the sources that it names, and nothing else: ``shared`` settings, and under ``data``
 what differs by data set. ``passes`` counts generator updates as passes over the training rows, ``pretraining_passes``
