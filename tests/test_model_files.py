@@ -84,7 +84,7 @@ def test_damaged_files_are_refused(folder, name):
 
 def test_numbers_of_a_type_that_no_model_has_are_refused(folder):
     digest = json.loads((folder / FACTS_FILE).read_text())["tensors"]
-    save_file({"w": torch.zeros(2, dtype=torch.bfloat16)}, folder / TENSORS_FILE, {"digest": digest})
+    save_file({"w": torch.zeros(2, dtype=torch.bfloat16)}, folder / TENSORS_FILE, {"zslearn": f"{digest} {{}}"})
     with pytest.raises(RunFolderError, match="cannot be read .*'w' has no usable type"):
         read_model(folder)
 
@@ -94,7 +94,7 @@ def test_numbers_of_a_type_that_no_model_has_are_refused(folder):
 )
 def test_tensors_that_are_not_those_that_were_saved_are_refused(folder, changed):
     digest = json.loads((folder / FACTS_FILE).read_text())["tensors"]
-    save_file({"w": changed}, folder / TENSORS_FILE, {"digest": digest})
+    save_file({"w": changed}, folder / TENSORS_FILE, {"zslearn": f"{digest} {{}}"})
     with pytest.raises(RunFolderError, match="cannot be read .*content does not match its digest"):
         read_model(folder)
 

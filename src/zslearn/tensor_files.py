@@ -25,8 +25,8 @@ _LENGTH_BYTES = 8
 _ITEMSIZES = {"F64": 8, "F32": 4, "F16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 _METADATA = "__metadata__"
 """Where a header has its texts."""
-_FACTS = "facts"
-_DIGEST = "digest"
+_FACTS = "zslearn"
+"""The one text there, for those of several are stored in any order: a digest, a blank, and facts in JSON."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,7 +61,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
 
     def write(temporary: Path) -> None:
         try:
-            save_file(on_host, temporary, {_FACTS: text, _DIGEST: digest})
+            save_file(on_host, temporary, {_FACTS: f"{digest} {text}"})
         except SafetensorError as error:
             # A full disk arrives as a text.
             raise OSError(str(error)) from error
@@ -78,14 +78,13 @@ def read_tensors(path: Path) -> TensorFile:
         DataError: If it is too large or not an ordinary file.
         ValueError: If it is damaged or foreign; nothing of the size that it claims was allocated.
     """
-    metadata = _header(path).get(_METADATA, {})
+    said, text = _told_beside(path)
     try:
         tensors = load_file(path)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-    text = metadata.get(_FACTS, "{}")
     digest = _digest(tensors, text)
-    if metadata.get(_DIGEST) != digest:
+    if said != digest:
         raise ValueError("its content does not match its digest")
     return TensorFile(tensors=tensors, facts=parse_json(text), digest=digest)
 
@@ -98,8 +97,13 @@ def stored_digest(path: Path) -> str | None:
         DataError: If it is too large or not an ordinary file.
         ValueError: If it is damaged or foreign.
     """
-    digest: str | None = _header(path).get(_METADATA, {}).get(_DIGEST)
-    return digest
+    return _told_beside(path)[0] or None
+
+
+def _told_beside(path: Path) -> tuple[str, str]:
+    """Return the digest and the facts in JSON that stand in the header; empty texts where there are none."""
+    digest, _, text = _header(path).get(_METADATA, {}).get(_FACTS, "").partition(" ")
+    return digest, text
 
 
 def _header(path: Path) -> dict[str, Any]:

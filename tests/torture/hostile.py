@@ -130,7 +130,7 @@ def headers_that_lie(run: Path, rng: random.Random, canary: Path) -> None:
         case 6:
             header |= {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(20_000)}
         case 7:
-            header["__metadata__"] = rng.choice(([], {"digest": 3}, {"digest": {"a": 1}}, "x"))
+            header["__metadata__"] = rng.choice(([], {"zslearn": 3}, {"zslearn": {"a": 1}}, "x"))
         case 8:
             (run / TENSORS).write_bytes(struct.pack("<Q", 200_000) + b"[" * 200_000)
             return
