@@ -187,7 +187,7 @@ def test_bad_names_and_uploads_give_a_line_and_the_app_goes_on(opened, session, 
         ("notes.txt", b"hello", "notes.txt cannot be read as an image"),
         (
             "rows.csv",
-            b"1,2,3\n",
+            b"3,1,2\n",
             "the rows of rows.csv do not fit the model (expected 256 numbers in a row; received 3)",
         ),
         ("blank.png", png(np.zeros((16, 16)) + 0.0)[:40], "blank.png cannot be read as an image"),
