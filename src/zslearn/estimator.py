@@ -93,7 +93,6 @@ class GenerativeZSL(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         alternatives_: The settings that the fit chose among, by name, the user's own standing in each; not saved.
         rehearsal_: What the rehearsal chose; None where there was none: not asked for, fewer than 12 seen classes, or
             too few rows of them to hold some out.
-        offset_: What a corrected score subtracts from seen classes, in the unit of scores; 0 without a rehearsal.
         n_features_in_: Size of a sample.
         feature_names_in_: The names of the columns of ``X``; only where ``fit`` got a data frame with such.
         image_shape_: Height and width where a sample holds the grey values of an image; None otherwise.
