@@ -23,6 +23,7 @@ from places import kept_already, place
 
 from zslearn import load_data
 from zslearn.data.dataset import ZSLDataset
+from zslearn.data.mapped import any_negative
 from zslearn.evaluation.protocol import run_protocol
 from zslearn.evaluation.statistics import PairedGain, paired_gain
 from zslearn.files import write_json
@@ -60,12 +61,9 @@ def main() -> None:
 
 def facts(dataset: ZSLDataset, model: str, seed: int, precision: str) -> dict[str, Any]:
     """Return what tells one run from another: the defaults and what the rehearsal chooses among, too."""
-    model_class, train = model_entry(model).load(), dataset.training_in_place()
-    offered = model_class.alternatives(
-        n_rows=len(train.labels),
-        feature_dim=dataset.features.shape[1],
-        non_negative=bool((dataset.features >= 0).all()),
-    )
+    model_class, features = model_entry(model).load(), dataset.training_in_place().features
+    n_rows, feature_dim = features.shape
+    offered = model_class.alternatives(n_rows=n_rows, feature_dim=feature_dim, non_negative=not any_negative(features))
     return {
         "data": {"name": dataset.name, "split": dataset.split, "checksum": dataset.checksum},
         "model": model,
