@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -16,6 +17,23 @@ from zslearn.training.loop import Loop, Rows, RowSource
 from zslearn.training.plan import Phase, Plan, Stage, Step, Terms
 from zslearn.training.streams import Streams
 from zslearn.training.team import ALONE, current_team
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxTraining:
+    """How a softmax classifier is trained.
+
+    Attributes:
+        epochs: How often each row is seen on average.
+        batch_size: Rows in an update.
+        learning_rate: Adam's first step size; it falls to 0 along half a cosine.
+        weight_decay: Decoupled weight decay.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
 
 
 class LinearClassifier(nn.Module):
@@ -89,11 +107,7 @@ def train_softmax(
     labels: Tensor,
     n_classes: int,
     streams: Streams,
-    *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    weight_decay: float,
+    training: SoftmaxTraining,
 ) -> LinearClassifier:
     """Train a softmax classifier, from zero, by the common loop.
 
@@ -102,22 +116,10 @@ def train_softmax(
         labels: The class id of each row, ``[n_rows]``.
         n_classes: Number of classes.
         streams: Draws the batches.
-        epochs: How often each row is seen on average.
-        batch_size: Rows in an update.
-        learning_rate: Adam's first step size; it falls to 0 along half a cosine.
-        weight_decay: Decoupled weight decay.
+        training: How long and in which steps.
     """
     softmax = _Softmax(inputs.shape[1], n_classes, inputs.device)
-    _train(
-        softmax,
-        inputs,
-        labels,
-        streams,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-    )
+    _train(softmax, inputs, labels, streams, training)
     return softmax.linear
 
 
@@ -127,11 +129,7 @@ def train_newcomers(
     labels: Tensor,
     n_classes: int,
     streams: Streams,
-    *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    weight_decay: float,
+    training: SoftmaxTraining,
 ) -> LinearClassifier:
     """Train the columns of new classes as ``train_softmax`` does, beside old columns that stay as they are.
 
@@ -143,23 +141,11 @@ def train_newcomers(
         labels: The new class of each row, counted from 1, or 0 for any old class, ``[n_rows]``.
         n_classes: Number of new classes.
         streams: Draws the batches.
-        epochs: How often each row is seen on average.
-        batch_size: Rows in an update.
-        learning_rate: Adam's first step size; it falls to 0 along half a cosine.
-        weight_decay: Decoupled weight decay.
+        training: How long and in which steps.
     """
     newcomers = _Newcomers(inputs.shape[1], n_classes, inputs.device)
     beside = torch.cat([inputs, old_scores[:, None]], dim=1)
-    _train(
-        newcomers,
-        beside,
-        labels,
-        streams,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-    )
+    _train(newcomers, beside, labels, streams, training)
     return newcomers.linear
 
 
@@ -168,26 +154,22 @@ def _train(
     inputs: Float[Tensor, "n_rows _dim"] | Inputs,
     labels: Tensor,
     streams: Streams,
-    *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    weight_decay: float,
+    training: SoftmaxTraining,
 ) -> None:
     phase = Phase(
         name="classifier",
         trains=("linear",),
         loss=module.loss,
-        learning_rate=learning_rate,
+        learning_rate=training.learning_rate,
         betas=(0.9, 0.999),
-        weight_decay=weight_decay,
+        weight_decay=training.weight_decay,
         cosine=True,
     )
-    n_steps = max(1, epochs * labels.shape[0] // batch_size)
-    stage = Stage(name="classifier", phases=(phase,), n_steps=n_steps, batch_size=batch_size)
+    n_steps = max(1, training.epochs * labels.shape[0] // training.batch_size)
+    stage = Stage(name="classifier", phases=(phase,), n_steps=n_steps, batch_size=training.batch_size)
     no_semantics = torch.zeros(int(labels.max()) + 1, 0, device=inputs.device)
     team = current_team()
     # Processes among which a batch cannot be divided do the same work each.
-    shared = team if batch_size % team.size == 0 else ALONE
+    shared = team if training.batch_size % team.size == 0 else ALONE
     with freed_memory_kept():
         Loop(module, Plan((stage,)), Rows(inputs, labels, no_semantics), streams, team=shared).run()

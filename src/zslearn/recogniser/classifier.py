@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from zslearn.classifiers.linear import LinearClassifier, gaussian_classifier, train_newcomers, train_softmax
-from zslearn.models.base import GenerativeModel, sample_classes
+from zslearn.classifiers.linear import (
+    LinearClassifier,
+    SoftmaxTraining,
+    gaussian_classifier,
+    train_newcomers,
+    train_softmax,
+)
+from zslearn.models.base import GenerativeConfig, GenerativeModel, sample_classes
 from zslearn.recogniser.rows import SeenAndSynthetic, SpacePoints, SyntheticSamples, class_moments
 from zslearn.training.streams import Streams
 
@@ -55,10 +62,7 @@ def fit_classifier(
         torch.cat([labels, unseen_ids.repeat_interleave(config.n_synthetic)]),
         n_classes,
         streams,
-        epochs=config.classifier_epochs,
-        batch_size=config.classifier_batch_size,
-        learning_rate=config.classifier_learning_rate,
-        weight_decay=config.classifier_weight_decay,
+        _training(config),
     )
 
 
@@ -103,7 +107,13 @@ def fit_newcomers(
         torch.arange(1 + n_new, device=synthetic.device).repeat_interleave(n_rows),
         n_new,
         streams,
-        epochs=max(1, config.classifier_epochs // _FEWER_PASSES),
+        replace(_training(config), epochs=max(1, config.classifier_epochs // _FEWER_PASSES)),
+    )
+
+
+def _training(config: GenerativeConfig) -> SoftmaxTraining:
+    return SoftmaxTraining(
+        epochs=config.classifier_epochs,
         batch_size=config.classifier_batch_size,
         learning_rate=config.classifier_learning_rate,
         weight_decay=config.classifier_weight_decay,
